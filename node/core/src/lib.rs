@@ -1,0 +1,20 @@
+//! Pure decisions of a DarkSwap node.
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`path`] | how to reach one peer: direct, through a relay, and when to change |
+//! | [`message`] | messages to and from one peer: ids, retries, duplicates |
+//! | [`wire`] | the bytes of a message on a stream |
+//! | [`backoff`] | how long to wait before the next attempt |
+//!
+//! Invariants: no I/O, no clock, no entropy, no tasks (the manifest proves it: no tokio, no libp2p). Time is a [`Time`] argument,
+//! random bits are arguments. Every machine follows one law: after any `handle`, drain `poll` until it returns `None`; then sleep
+//! until `deadline`. Every queue has a named bound.
+
+pub mod backoff;
+pub mod message;
+pub mod path;
+pub mod wire;
+
+/// Time since an epoch of the caller's choice that does not move.
+pub type Time = std::time::Duration;

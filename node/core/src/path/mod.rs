@@ -1,0 +1,136 @@
+//! How to reach one peer: direct first, through a relay when that fails, direct again when it becomes possible.
+//!
+//! One [`Machine`] per peer. States, by the best open connection:
+//!
+//! | state | wanted: what the machine does | leaves it by |
+//! |---|---|---|
+//! | no path | dials direct; dials the relay as well when that fails, is late ([`HEAD_START`]) or has private addresses only; repeats with back-off | `Opened` |
+//! | relayed | lets DCUtR work; when its roles failed, dials a circuit the other way round; tries again with back-off | `Opened` direct, `Closed` |
+//! | direct | closes relayed connections after [`LINGER`] | `Closed`: the relay is dialled at once |
+//!
+//! The machine never drops a peer's last connection on its own; that is [`Input::Release`].
+
+mod machine;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use machine::Machine;
+
+/// How long a direct dial runs alone before the relay is dialled as well: above the round-trip time between any two places on
+/// Earth, far below a transport's own time-out.
+pub const HEAD_START: Duration = Duration::from_secs(1);
+
+/// How long a surplus connection is kept, so that what is in flight on it arrives.
+pub const LINGER: Duration = Duration::from_secs(5);
+
+/// The delay before the second try to get a path, and its cap.
+pub const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// The delay before the second try to upgrade a relayed path, and its cap. NATs and address changes move in minutes.
+pub const UPGRADE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
+
+/// Direct, or through a relay. A better kind compares greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathKind {
+    /// Through a relay's circuit.
+    Relayed,
+    /// Peer to peer.
+    Direct,
+}
+
+impl fmt::Display for PathKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Relayed => "relayed",
+            Self::Direct => "direct",
+        })
+    }
+}
+
+/// A number for a connection, unique in the life of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionKey(pub u64);
+
+/// Which kinds of address are known of the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Known {
+    /// Direct addresses that are routed everywhere.
+    pub global: bool,
+    /// Direct addresses that are routed in one network only. Dialling them gets no head start: behind another NAT, the usual case,
+    /// the attempt is hopeless.
+    pub private: bool,
+    /// Circuits through relays.
+    pub relayed: bool,
+}
+
+impl Known {
+    /// Whether there is anything to dial directly.
+    #[must_use]
+    pub fn direct(self) -> bool {
+        self.global || self.private
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Somebody needs a path to the peer.
+    Want,
+    /// Nobody needs a path any more: every connection is closed.
+    Release,
+    /// What is known of the peer's addresses now.
+    Addresses(Known),
+    /// A connection was opened, by either side.
+    Opened {
+        /// Its number.
+        connection: ConnectionKey,
+        /// Its kind.
+        kind: PathKind,
+    },
+    /// A connection ended.
+    Closed {
+        /// Its number.
+        connection: ConnectionKey,
+    },
+    /// A [`Command::Dial`] of this kind ended without a connection.
+    DialFailed {
+        /// The kind that was asked for.
+        kind: PathKind,
+    },
+    /// Our side of a DCUtR exchange, with us as the QUIC server, gave up.
+    HolePunchFailed,
+    /// Time passed; nothing else happened.
+    Tick,
+}
+
+/// What to do, or what to report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Dial the peer's addresses of this kind, also when it is connected already. Answer with `Opened` or `DialFailed`.
+    Dial {
+        /// The kind.
+        kind: PathKind,
+    },
+    /// Close a connection in good order.
+    Close {
+        /// Its number.
+        connection: ConnectionKey,
+    },
+    /// The best path changed.
+    Changed {
+        /// Before.
+        from: Option<PathKind>,
+        /// Now.
+        to: Option<PathKind>,
+        /// Time since the change before, or since a path was first wanted.
+        elapsed: Duration,
+    },
+    /// Every known way failed in this round.
+    Failed {
+        /// Time since a path was wanted or lost.
+        elapsed: Duration,
+    },
+}
