@@ -1,0 +1,128 @@
+//! Every figure, in the order in which reports and the documentation list them.
+
+use super::{Figure, Unit};
+
+const PAIR: &[&str] = &["from", "to", "from_nat", "to_nat", "path", "transport"];
+const PAIR_WITHOUT_PATH: &[&str] = &["from", "to", "from_nat", "to_nat", "transport"];
+const PATHS: &[&str] = &["direct", "relayed", "failed"];
+
+const fn seconds(name: &'static str, tags: &'static [&'static str], about: &'static str) -> Figure {
+    Figure { name, unit: Unit::Seconds, tags, categories: &[], about }
+}
+
+const fn bytes(name: &'static str, tags: &'static [&'static str], about: &'static str) -> Figure {
+    Figure { name, unit: Unit::Bytes, tags, categories: &[], about }
+}
+
+const fn count(name: &'static str, tags: &'static [&'static str], about: &'static str) -> Figure {
+    Figure { name, unit: Unit::Count, tags, categories: &[], about }
+}
+
+const fn category(
+    name: &'static str,
+    categories: &'static [&'static str],
+    tags: &'static [&'static str],
+    about: &'static str,
+) -> Figure {
+    Figure { name, unit: Unit::Category, tags, categories, about }
+}
+
+/// Every figure that a run may measure.
+pub const FIGURES: &[Figure] = &[
+    // Paths between two hosts.
+    seconds(
+        "connect_time",
+        PAIR,
+        "Time from the request to connect to the first usable path, one sample per connected pair.",
+    ),
+    category("first_path", PATHS, PAIR_WITHOUT_PATH, "The path over which a pair could first talk, or `failed`."),
+    category("path", PATHS, PAIR_WITHOUT_PATH, "The path of each requested pair at the end of the run."),
+    seconds("upgrade_time", PAIR_WITHOUT_PATH, "Time from the first relayed path of a pair to its first direct one."),
+    seconds(
+        "relay_return_time",
+        PAIR_WITHOUT_PATH,
+        "Time from the break of a direct path until the pair talks through a relay.",
+    ),
+    seconds(
+        "recovery_time",
+        &["from", "to", "fault"],
+        "Time from the lifting of a fault (from its application when it has no duration) until an affected pair talks again.",
+    ),
+    category(
+        "hole_punch",
+        &["succeeded", "failed"],
+        &["from", "to", "from_nat", "to_nat", "role"],
+        "Outcome of each hole punching attempt.",
+    ),
+    category(
+        "direct_possible",
+        &["as_predicted", "worse", "better"],
+        &["from", "to", "from_nat", "to_nat", "predicate"],
+        "The path of a pair against what the predicate over both NATs says: `worse` is relayed where direct was predicted.",
+    ),
+    category("dial", &["succeeded", "failed"], &["from", "to", "transport"], "Outcome of each dialled address."),
+    // Traffic.
+    seconds("round_trip", &["from", "to", "path"], "Round-trip time that a ping measured."),
+    category(
+        "message",
+        &["delivered", "failed", "duplicate", "lost"],
+        &["from", "to", "path"],
+        "Fate of each message: acknowledged, reported as failed to its sender, received twice, or neither received nor reported.",
+    ),
+    seconds("message_time", &["from", "to", "path"], "Time from sending a message to its acknowledgement."),
+    bytes("message_bytes", &["from", "to", "path"], "Payload of each delivered message."),
+    category(
+        "gossip",
+        &["delivered", "missed"],
+        &["from", "to", "topic"],
+        "Whether a publication reached a subscriber, one sample for each.",
+    ),
+    seconds("gossip_time", &["from", "to", "topic"], "Time from publication to reception."),
+    Figure {
+        name: "gossip_coverage",
+        unit: Unit::Share,
+        tags: &["from", "topic"],
+        categories: &[],
+        about: "Share of the subscribers that a publication reached, one sample per publication.",
+    },
+    bytes("bytes_direct", &["host"], "Bytes a host sent over direct connections in one interval."),
+    bytes("bytes_relayed", &["host"], "Bytes a host sent over relayed connections in one interval."),
+    bytes("delivered_bytes", &["host"], "Bytes of messages that arrived in one interval."),
+    // Relays.
+    category(
+        "reservation",
+        &["accepted", "refused", "lost"],
+        &["from", "relay"],
+        "Fate of each reservation at a relay.",
+    ),
+    seconds("reservation_time", &["from", "relay"], "Time from the start of a host to its first reservation."),
+    // NATs.
+    category(
+        "nat_probe",
+        &["as_configured", "different"],
+        &["nat", "property"],
+        "What a probe from behind a NAT found against how that NAT is configured, one sample per property.",
+    ),
+    // The run itself. Totals have a sample for each of their tags even when it is zero, so that `== 0` has evidence.
+    count(
+        "misbehaviour",
+        &["host", "kind"],
+        "Acts of a peer that broke the protocol, a total per host at the end of the run.",
+    ),
+    count(
+        "event_lag",
+        &["host"],
+        "Events a consumer missed because it fell behind, a total per host at the end of the run.",
+    ),
+    count("crash", &["host"], "Unplanned ends of a node, a total per host at the end of the run."),
+    count(
+        "fault_touched",
+        &["kind", "target"],
+        "Packets, mappings or hosts that a fault touched, one sample per fault.",
+    ),
+    count("packets_sent", &[], "Packets that hosts sent, a total at the end of the run."),
+    count("packets_delivered", &[], "Packets that hosts received, a total at the end of the run."),
+    count("packets_lost", &[], "Packets that links lost, a total at the end of the run."),
+    count("packets_filtered", &[], "Packets that NATs filtered, a total at the end of the run."),
+    count("packets_queue_dropped", &[], "Packets that found a link's queue full, a total at the end of the run."),
+];
