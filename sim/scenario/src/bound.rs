@@ -1,0 +1,52 @@
+//! What a scenario may ask for at most, each with its reason.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Bytes of a scenario file: ten times the longest one that a person would write.
+pub const FILE: usize = 256 << 10;
+/// Nesting of the YAML, against the stack: the schema needs five levels.
+pub const DEPTH: usize = 16;
+/// YAML nodes of a file, against memory: a node is about 100 bytes.
+pub const NODES: usize = 50_000;
+/// Problems reported at once: more than fit a screen help nobody.
+pub const PROBLEMS: usize = 50;
+/// Characters of a title, which is one line of a table.
+pub const TITLE: usize = 100;
+/// Characters of `about`, which opens a report.
+pub const ABOUT: usize = 4_000;
+/// Characters of a name, which is a column of a table.
+pub const NAME: usize = 40;
+/// Hosts of a scenario: at 1.5 MB per node, 3 GB.
+pub const HOSTS: usize = 2_000;
+/// Entries of one section (`links`, `nats`, `sites`, `hosts`, `load`, `faults`, `expect`).
+pub const ENTRIES: usize = 500;
+/// NATs in a row: a home behind a building behind a carrier, and one to spare.
+pub const NESTING: usize = 4;
+/// Seeds of a scenario: each is a process of its own.
+pub const SEEDS: usize = 1_000;
+/// Pairs of hosts that one load entry may name: every pair of 200 hosts.
+pub const PAIRS: usize = 20_000;
+/// Actions of a run, over all load entries: each leaves records of some hundred bytes.
+pub const ACTIONS: u64 = 500_000;
+
+/// Simulated time of a run: longer ones belong into a soak test.
+pub const DURATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
+/// Interval of throughput samples: below, the records outgrow the run.
+pub const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
+/// One-way latency, jitter and reordering delay: a satellite takes 0.3 s.
+pub const LATENCY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(10);
+/// Bandwidth in bits per second: below, a handshake does not fit into its timeout; above, a packet takes no time.
+pub const RATE: RangeInclusive<u64> = 8_000..=100_000_000_000;
+/// Queue of a link in bytes: at least one full packet.
+pub const QUEUE: RangeInclusive<u64> = 1_500..=64 << 20;
+/// Life of a NAT mapping: RFC 4787 wants two minutes, the worst seen are some seconds.
+pub const LIFE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+/// Period of a repeated action: the clock of the simulation ticks in milliseconds.
+pub const EVERY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3_600);
+/// Duration of a fault.
+pub const FAULT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3_600);
+/// Payload of a message: what the node accepts.
+pub const MESSAGE: RangeInclusive<u64> = 1..=1 << 20;
+/// Payload of a gossip publication: what gossipsub accepts by default.
+pub const GOSSIP: RangeInclusive<u64> = 1..=60_000;

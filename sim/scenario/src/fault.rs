@@ -1,0 +1,178 @@
+//! What goes wrong, and when.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use darkswap_records::unit;
+
+use crate::bound;
+use crate::directory::Directory;
+use crate::fields::{Fields, Section};
+use crate::link::LinkChange;
+use crate::names;
+use crate::population::{Placement, Population};
+use crate::problem::{Problems, quote};
+use crate::site::SiteSpec;
+use crate::topology::HostIndex;
+use crate::tree::{Kind, Node};
+use crate::value;
+
+/// An entry of the section `faults`, in host and site numbers of the file.
+#[derive(Debug, Clone)]
+pub(crate) struct FaultSpec {
+    pub(crate) at: Duration,
+    pub(crate) until: Option<Duration>,
+    /// Names as written, for people.
+    pub(crate) target: String,
+    pub(crate) kind: FaultSpecKind,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum FaultSpecKind {
+    Partition(Vec<Vec<HostIndex>>),
+    Crash(Vec<HostIndex>),
+    LinkFlap(Vec<HostIndex>),
+    ResetSite(usize),
+    ResetNatsOf(Vec<HostIndex>),
+    Impair(Vec<HostIndex>, LinkChange),
+}
+
+/// The actions of a fault entry.
+const KINDS: [&str; 5] = ["partition", "crash", "link_flap", "nat_reset", "impair"];
+
+pub(crate) const FAULT: Section = Section {
+    name: "a fault",
+    fields: &["partition", "crash", "link_flap", "nat_reset", "impair", "link", "at", "for"],
+};
+
+/// What faults may refer to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) populations: &'a [(crate::source::Place, Population)],
+    pub(crate) sites: &'a [SiteSpec],
+    pub(crate) duration: Duration,
+}
+
+/// Reads the section `faults`.
+pub(crate) fn read(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Vec<FaultSpec> {
+    let items = value::list(node, "faults", bound::ENTRIES, problems).unwrap_or_default();
+    items.iter().filter_map(|item| fault(item, scene, problems)).collect()
+}
+
+fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<FaultSpec> {
+    let fields = Fields::open(node, &FAULT, problems)?;
+    let (at, until) = span(&fields, scene.duration, problems)?;
+    let found: Vec<_> = KINDS.into_iter().filter_map(|name| Some((name, fields.entry(name)?))).collect();
+    let [(name, (_, target))] = found.as_slice() else {
+        let expected = format!("exactly one of {}", KINDS.join(", "));
+        match found.get(1) {
+            Some((name, (key, _))) => {
+                problems.add(key.place, format!("{} besides another fault", quote(name)), expected)
+            }
+            None => problems.add(fields.place, "a fault without a kind", expected),
+        }
+        return None;
+    };
+    if *name != "impair" {
+        fields.refuse("link", "only `impair` changes a link", problems);
+    }
+    let hosts = |problems: &mut Problems<'_>| scene.directory.select(target, problems);
+    let kind = match *name {
+        "partition" => FaultSpecKind::Partition(groups(target, scene.directory, problems)?),
+        "crash" => FaultSpecKind::Crash(hosts(problems)?),
+        "link_flap" => {
+            fields.require("for", problems)?;
+            FaultSpecKind::LinkFlap(hosts(problems)?)
+        }
+        "nat_reset" => {
+            fields.refuse("for", "a reset takes no time", problems);
+            reset(target, scene, problems)?
+        }
+        _ => {
+            let change = fields.require("link", problems).and_then(|node| LinkChange::read(node, problems));
+            FaultSpecKind::Impair(hosts(problems)?, change?)
+        }
+    };
+    Some(FaultSpec { at, until, target: describe(target), kind })
+}
+
+/// When the fault begins and when it is lifted.
+fn span(fields: &Fields<'_>, duration: Duration, problems: &mut Problems<'_>) -> Option<(Duration, Option<Duration>)> {
+    let latest = duration.saturating_sub(Duration::from_millis(1));
+    let at =
+        fields.require("at", problems).and_then(|node| value::duration(node, Duration::ZERO..=latest, problems))?;
+    let Some(node) = fields.find("for") else { return Some((at, None)) };
+    let lasts = value::duration(node, bound::FAULT, problems)?;
+    if at + lasts > duration {
+        let most = unit::format_duration(duration - at);
+        let found = format!("a fault that outlasts the run of {}", unit::format_duration(duration));
+        problems.add(node.place, found, format!("at most {most}, or no `for` for one that is never lifted"));
+        return None;
+    }
+    Some((at, Some(at + lasts)))
+}
+
+/// The groups of a partition: at least two, without a host in common.
+fn groups(node: &Node, directory: &Directory, problems: &mut Problems<'_>) -> Option<Vec<Vec<HostIndex>>> {
+    let items = value::list(node, "groups", bound::ENTRIES, problems)?;
+    if items.len() < 2 {
+        problems.add(
+            node.place,
+            format!("{} group", items.len()),
+            "at least two groups such as `[[alice], [bob, relay]]`",
+        );
+        return None;
+    }
+    let mut seen = BTreeSet::new();
+    let mut groups = Vec::new();
+    for item in items {
+        let group = directory.select(item, problems)?;
+        if let Some(twice) = group.iter().find(|host| !seen.insert(**host)) {
+            let name = quote(&directory.hosts[twice.0]);
+            problems.add(item.place, format!("{name} in two groups"), "each host in one group at most");
+            return None;
+        }
+        groups.push(group);
+    }
+    Some(groups)
+}
+
+/// Which NATs a reset means: that of a site, or those in front of hosts.
+fn reset(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<FaultSpecKind> {
+    if let Kind::Scalar { text, .. } = &node.kind
+        && let Some(site) = scene.sites.iter().position(|site| site.name == *text)
+    {
+        return Some(FaultSpecKind::ResetSite(site));
+    }
+    let hosts = scene.directory.select(node, problems)?;
+    let mut first = 0;
+    let natted = scene.populations.iter().any(|(_, population)| {
+        let range = first..first + population.hosts.len();
+        first = range.end;
+        let natted = match &population.place {
+            Placement::Site(_) => true,
+            Placement::Mix(nats) => nats.values().any(Option::is_some),
+            Placement::Each(nats) => nats.iter().any(Option::is_some),
+        };
+        natted && hosts.iter().any(|host| range.contains(&host.0))
+    });
+    if !natted {
+        let sites: Vec<&str> = scene.sites.iter().map(|site| site.name.as_str()).collect();
+        problems.add(node.place, "hosts without a NAT", names::expected("hosts behind a NAT, or a site", &sites));
+        return None;
+    }
+    Some(FaultSpecKind::ResetNatsOf(hosts))
+}
+
+/// Names of a target in one line.
+fn describe(node: &Node) -> String {
+    match &node.kind {
+        Kind::Scalar { text, .. } => text.clone(),
+        Kind::List(items) => {
+            let lists = items.iter().any(|item| matches!(item.kind, Kind::List(_)));
+            items.iter().map(describe).collect::<Vec<_>>().join(if lists { " | " } else { ", " })
+        }
+        Kind::Null | Kind::Map(_) => String::new(),
+    }
+}

@@ -1,0 +1,137 @@
+//! The scenario language: YAML with units, checked before anything runs.
+//!
+//! [`check`] reads a file and gives a [`Scenario`] or everything that is wrong with it; [`Scenario::topology`] applies a seed and
+//! gives a [`Topology`] of concrete hosts, sites, access links, jobs and faults. The reference of all fields is
+//! `docs/scenarios.md`.
+//!
+//! | module | noun |
+//! |---|---|
+//! | `tree` | a YAML document in which every node knows its place |
+//! | `fields`, `value`, `names` | typed values from nodes, or problems |
+//! | [`scenario`] | a checked scenario |
+//! | [`link`], [`nat`], [`region`] | the network's vocabulary, with the built-in kinds |
+//! | `site`, `population`, `mix` | LANs, and hosts one by one or many at once |
+//! | `directory` | every name that stands for hosts |
+//! | `load`, `pairs`, `timing` | what hosts are asked to do |
+//! | `fault` | what goes wrong |
+//! | `expect` | what must hold |
+//! | [`topology`] | a scenario with one seed applied |
+//! | [`seeds`] | `1..4` |
+//! | [`problem`] | what is wrong: file, line, column, found, expected, help |
+//! | [`bound`] | what a scenario may ask for at most |
+//!
+//! Two stages: text becomes a tree of located nodes, the tree becomes typed values. A scenario is data: no includes, templates,
+//! loops, anchors or merge keys. Deliberately absent: the simulator's own types, so that the language does not move with them.
+//!
+//! Invariants of a [`Scenario`]: every name is resolved, every duration lies within the run, every list has a bound, host names are
+//! unique, shares of a mix sum to 100 %, and there is at least one expectation.
+
+use std::io::Read as _;
+use std::path::Path;
+
+pub mod bound;
+mod directory;
+mod draw;
+mod expect;
+mod fault;
+mod fields;
+pub mod link;
+mod load;
+mod mix;
+mod names;
+pub mod nat;
+mod pairs;
+mod population;
+pub mod problem;
+pub mod region;
+pub mod scenario;
+pub mod seeds;
+mod site;
+mod source;
+mod timing;
+pub mod topology;
+mod tree;
+mod value;
+
+pub use fields::Section;
+pub use link::Link;
+pub use nat::Nat;
+pub use problem::Problem;
+pub use region::Core;
+pub use scenario::Scenario;
+pub use source::Place;
+pub use topology::Topology;
+
+use problem::Problems;
+use source::Source;
+
+/// Every kind of map in a scenario file with its fields, for the documentation's test.
+pub const SECTIONS: &[Section] = &[
+    scenario::SCENARIO,
+    region::REGIONS,
+    link::LINK,
+    link::BURST,
+    link::REORDER,
+    nat::NAT,
+    site::SITE,
+    population::HOST,
+    load::LOAD,
+    load::CONNECT,
+    load::MESSAGE,
+    load::GOSSIP,
+    fault::FAULT,
+];
+
+/// Reads and checks a scenario file.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file; one problem when it cannot be read at all.
+pub fn check(path: &Path) -> Result<Scenario, Vec<Problem>> {
+    let file = path.display().to_string();
+    let mut bytes = Vec::new();
+    let limit = bound::FILE as u64 + 1;
+    let read = std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => check_bytes(&name(path), &file, &bytes),
+        Err(error) => Err(vec![alone(&file, format!("no readable file ({error})"), "a scenario file")]),
+    }
+}
+
+/// Checks the content of a scenario file; `name` is the scenario's, `file` what problems call the file.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file.
+pub fn check_bytes(name: &str, file: &str, bytes: &[u8]) -> Result<Scenario, Vec<Problem>> {
+    if bytes.len() > bound::FILE {
+        let found = "a larger file".to_string();
+        return Err(vec![alone(file, found, &format!("at most {} bytes", bound::FILE))]);
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Err(error) => {
+            let found = format!("bytes that are no UTF-8 at offset {}", error.valid_up_to());
+            return Err(vec![alone(file, found, "text in UTF-8")]);
+        }
+    };
+    let mut problems = Problems::new(Source { file, text });
+    let scenario = tree::parse(&mut problems).and_then(|root| Scenario::read(name.to_string(), &root, &mut problems));
+    match scenario {
+        Some(scenario) if problems.is_empty() => Ok(scenario),
+        Some(_) | None => Err(problems.finish()),
+    }
+}
+
+/// A scenario's name: its path below the last folder called `scenarios`, or else its file name, without extension.
+pub fn name(path: &Path) -> String {
+    let path = path.with_extension("");
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    let below = parts.iter().rposition(|part| part == "scenarios").map_or(parts.len().saturating_sub(1), |at| at + 1);
+    parts[below.min(parts.len())..].join("/")
+}
+
+/// A problem with a file as a whole.
+fn alone(file: &str, found: String, expected: &str) -> Problem {
+    let mut problems = Problems::new(Source { file, text: "" });
+    problems.add(Place::START, found, expected);
+    problems.finish().swap_remove(0)
+}

@@ -1,0 +1,148 @@
+//! What hosts are asked to do.
+
+use std::time::Duration;
+
+use crate::bound;
+use crate::directory::Directory;
+use crate::fields::{Fields, Section};
+use crate::pairs::{Choice, Pairs};
+use crate::problem::{Problems, quote};
+use crate::timing::Timing;
+use crate::topology::{HostIndex, Topic};
+use crate::tree::Node;
+use crate::value;
+
+/// An entry of the section `load`, without what the seed adds.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    pub(crate) timing: Timing,
+    pub(crate) action: Action,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    Connect(Pairs),
+    Message { pairs: Pairs, size: u64 },
+    Gossip { from: Vec<HostIndex>, topic: usize, size: u64 },
+    ProbeNat,
+}
+
+pub(crate) const LOAD: Section = Section {
+    name: "a load entry",
+    fields: &["connect", "message", "gossip", "probe", "at", "spread", "every", "until", "count"],
+};
+pub(crate) const CONNECT: Section = Section { name: "`connect`", fields: &["from", "to", "pairs"] };
+pub(crate) const MESSAGE: Section = Section { name: "`message`", fields: &["from", "to", "pairs", "size"] };
+pub(crate) const GOSSIP: Section = Section { name: "`gossip`", fields: &["from", "subscribers", "topic", "size"] };
+
+/// Reads the section `load`; gives its entries and the topics that they name.
+pub(crate) fn read(
+    node: &Node,
+    directory: &Directory,
+    duration: Duration,
+    problems: &mut Problems<'_>,
+) -> (Vec<Load>, Vec<Topic>) {
+    let mut topics = Vec::new();
+    let items = value::list(node, "load entries", bound::ENTRIES, problems).unwrap_or_default();
+    let mut load: Vec<(&Node, Load)> = Vec::new();
+    for item in items {
+        let Some(fields) = Fields::open(item, &LOAD, problems) else { continue };
+        let timing = Timing::read(&fields, duration, problems);
+        if let Some(action) = action(&fields, directory, &mut topics, problems) {
+            load.push((item, Load { timing, action }));
+        }
+    }
+    let connects: Vec<&Pairs> = load
+        .iter()
+        .filter_map(|(_, entry)| match &entry.action {
+            Action::Connect(pairs) => Some(pairs),
+            Action::Message { .. } | Action::Gossip { .. } | Action::ProbeNat => None,
+        })
+        .collect();
+    let mut actions = 0_u64;
+    for (item, entry) in &load {
+        let (acting, what) = match &entry.action {
+            Action::Connect(pairs) => (pairs.at_most(&[]), "pairs"),
+            Action::Message { pairs, .. } => (pairs.at_most(&connects), "pairs"),
+            Action::Gossip { from, .. } => (from.len(), "publishers"),
+            Action::ProbeNat => (0, "probes"),
+        };
+        if acting > bound::PAIRS {
+            problems.add(item.place, format!("{acting} {what}"), format!("at most {}", bound::PAIRS));
+        }
+        if matches!(&entry.action, Action::Message { .. }) && acting == 0 {
+            let expected = "a `connect` between these hosts, or `pairs: all` or a number of pairs";
+            problems.add(item.place, "messages between hosts that no `connect` connects", expected);
+        }
+        actions = actions.saturating_add(entry.timing.times().saturating_mul(acting as u64));
+    }
+    if actions > bound::ACTIONS {
+        problems.add(node.place, format!("{actions} actions in all"), format!("at most {}", bound::ACTIONS));
+    }
+    (load.into_iter().map(|(_, entry)| entry).collect(), topics)
+}
+
+fn action(
+    fields: &Fields<'_>,
+    directory: &Directory,
+    topics: &mut Vec<Topic>,
+    problems: &mut Problems<'_>,
+) -> Option<Action> {
+    const EXPECTED: &str = "exactly one of `connect`, `message`, `gossip` and `probe`";
+    let found: Vec<_> = ["connect", "message", "gossip", "probe"]
+        .into_iter()
+        .filter_map(|name| Some((name, fields.entry(name)?)))
+        .collect();
+    let [(name, (_, node))] = found.as_slice() else {
+        match found.get(1) {
+            Some((name, (key, _))) => {
+                problems.add(key.place, format!("{} besides another action", quote(name)), EXPECTED)
+            }
+            None => problems.add(fields.place, "a load entry without an action", EXPECTED),
+        }
+        return None;
+    };
+    match *name {
+        "connect" => {
+            let fields = Fields::open(node, &CONNECT, problems)?;
+            Pairs::read(&fields, directory, Choice::All, problems).map(Action::Connect)
+        }
+        "message" => {
+            let fields = Fields::open(node, &MESSAGE, problems)?;
+            let size = fields.require("size", problems).and_then(|node| value::size(node, bound::MESSAGE, problems));
+            let pairs = Pairs::read(&fields, directory, Choice::Connected, problems);
+            Some(Action::Message { pairs: pairs?, size: size? })
+        }
+        "gossip" => gossip(node, directory, topics, problems),
+        _ => value::word(node, "what to probe", &[("nat", ())], problems).map(|()| Action::ProbeNat),
+    }
+}
+
+fn gossip(node: &Node, directory: &Directory, topics: &mut Vec<Topic>, problems: &mut Problems<'_>) -> Option<Action> {
+    let fields = Fields::open(node, &GOSSIP, problems)?;
+    let from = fields.require("from", problems).and_then(|node| directory.select(node, problems));
+    let size = fields.require("size", problems).and_then(|node| value::size(node, bound::GOSSIP, problems));
+    let name = fields.require("topic", problems).and_then(|node| value::name(node, problems));
+    let subscribers = match fields.find("subscribers") {
+        Some(node) => directory.select(node, problems)?,
+        None => (0..directory.hosts.len()).map(HostIndex).collect(),
+    };
+    let name = name?;
+    let topic = match topics.iter().position(|topic| topic.name == name) {
+        Some(known) if topics[known].subscribers != subscribers => {
+            let place = fields.find("topic").map_or(node.place, |node| node.place);
+            problems.add(
+                place,
+                format!("topic {} with other subscribers", quote(&name)),
+                "the same `subscribers` wherever a topic is named",
+            );
+            return None;
+        }
+        Some(known) => known,
+        None => {
+            topics.push(Topic { name, subscribers });
+            topics.len() - 1
+        }
+    };
+    Some(Action::Gossip { from: from?, topic, size: size? })
+}

@@ -1,0 +1,247 @@
+//! Hosts as the file describes them: one entry each, or many at once.
+
+use std::time::Duration;
+
+use darkswap_records::unit;
+
+use crate::bound;
+use crate::directory::Directory;
+use crate::fields::{Fields, Section};
+use crate::link::Link;
+use crate::mix::Mix;
+use crate::nat::{Nat, PUBLIC};
+use crate::problem::{Problems, quote};
+use crate::site::{Kinds, SiteSpec};
+use crate::topology::{HostIndex, Role, Transport};
+use crate::tree::{Kind, Node};
+use crate::{names, value};
+
+/// An entry of the section `hosts`.
+#[derive(Debug, Clone)]
+pub(crate) struct Population {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// Names of its hosts, in order.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) place: Placement,
+    pub(crate) access: Access,
+    pub(crate) region: Mix<usize>,
+    /// Empty until [`Population::read_relays`].
+    pub(crate) relays: Vec<HostIndex>,
+    pub(crate) transports: Vec<Transport>,
+    pub(crate) start: Duration,
+    pub(crate) spread: Duration,
+    pub(crate) hole_punching: bool,
+    pub(crate) discovery: bool,
+}
+
+/// Which access links the hosts of a population have.
+#[derive(Debug, Clone)]
+pub(crate) enum Access {
+    /// One of its own each.
+    Own(Mix<Link>),
+    /// That of this site.
+    Shared(usize),
+}
+
+/// What is in front of the hosts of a population.
+#[derive(Debug, Clone)]
+pub(crate) enum Placement {
+    /// All share this site.
+    Site(usize),
+    /// Each has a LAN of its own behind one of these NATs, or none.
+    Mix(Mix<Option<Nat>>),
+    /// As many hosts behind each of these NATs in turn.
+    Each(Vec<Option<Nat>>),
+}
+
+pub(crate) const HOST: Section = Section {
+    name: "a host",
+    fields: &[
+        "role",
+        "count",
+        "site",
+        "nat",
+        "link",
+        "region",
+        "relays",
+        "transports",
+        "start",
+        "spread",
+        "hole_punching",
+        "discovery",
+    ],
+};
+
+const TRANSPORTS: [(&str, Transport); 3] =
+    [("quic", Transport::Quic), ("tcp", Transport::Tcp), ("websocket", Transport::WebSocket)];
+
+impl Population {
+    /// Reads one entry; what is wrong gets a stand-in, so that the rest of the file can still be checked. Its `relays` are read once all hosts are known.
+    pub(crate) fn read(
+        key: &Node,
+        node: &Node,
+        kinds: Kinds<'_>,
+        sites: &[SiteSpec],
+        duration: Duration,
+        problems: &mut Problems<'_>,
+    ) -> Option<Self> {
+        let name = value::name(key, problems);
+        let fields = Fields::open(node, &HOST, problems)?;
+        let role = fields.word("role", &[("peer", Role::Peer), ("relay", Role::Relay)], Role::Peer, problems);
+        let count = match fields.find("count") {
+            // Without a count the hosts have no names.
+            Some(node) => value::number(node, 1..=bound::HOSTS as u64, problems)? as usize,
+            None => 1,
+        };
+        let placement = placement(&fields, role, kinds, sites, problems);
+        let own = || Access::Own(Mix::one(kinds.default_link()));
+        let access = match (fields.find("link"), &placement) {
+            (Some(node), _) => {
+                Mix::read(node, "a link", problems, |name, place, problems| kinds.link(name, place, problems))
+                    .map(Access::Own)
+            }
+            (None, Some(Placement::Site(site))) => Some(Access::Shared(*site)),
+            (None, _) => None,
+        };
+        let region = match (fields.find("region"), &placement) {
+            (Some(node), Some(Placement::Mix(_) | Placement::Each(_)) | None) => {
+                Mix::read(node, "a region", problems, |name, place, problems| kinds.core.find(name, place, problems))
+            }
+            (None, _) | (Some(_), Some(Placement::Site(_))) => None,
+        };
+        let latest = duration.saturating_sub(Duration::from_millis(1));
+        let population = Self {
+            hosts: Vec::new(),
+            name: String::new(),
+            role,
+            access: access.unwrap_or_else(own),
+            region: region.unwrap_or_else(|| Mix::one(0)),
+            relays: Vec::new(),
+            transports: transports(&fields, problems).unwrap_or_default(),
+            start: fields.duration("start", Duration::ZERO..=latest, Duration::ZERO, problems),
+            spread: fields.duration("spread", Duration::ZERO..=latest, Duration::ZERO, problems),
+            hole_punching: fields.switch("hole_punching", true, problems),
+            discovery: fields.switch("discovery", false, problems),
+            place: match placement {
+                Some(placement) => placement,
+                // Hosts behind a list of NATs are called after these.
+                None if fields.find("nat").is_some_and(|node| matches!(node.kind, Kind::List(_))) => return None,
+                None => Placement::Mix(Mix::one(kinds.nats.first().cloned())),
+            },
+        };
+        if let Some(node) = fields.find("spread")
+            && population.start + population.spread > duration
+        {
+            let most = unit::format_duration(duration.saturating_sub(population.start));
+            problems.add(node.place, "a spread that goes beyond the end of the run", format!("at most {most}"));
+        }
+        let population = Self { name: name?, ..population };
+        Some(Self { hosts: population.names(count), ..population })
+    }
+
+    /// Reads the entry's `relays`, by default every relay of the scenario.
+    pub(crate) fn read_relays(
+        &mut self,
+        node: &Node,
+        directory: &Directory,
+        relays: &[HostIndex],
+        problems: &mut Problems<'_>,
+    ) {
+        if self.role == Role::Relay {
+            return;
+        }
+        // The fields were checked by `read`, so a second look adds no problem.
+        let Kind::Map(entries) = &node.kind else { return };
+        let is = |key: &Node| matches!(&key.kind, Kind::Scalar { text, .. } if text == "relays");
+        self.relays = match entries.iter().find(|(key, _)| is(key)) {
+            None => relays.to_vec(),
+            Some((_, node)) if matches!(&node.kind, Kind::List(items) if items.is_empty()) => Vec::new(),
+            Some((_, node)) => {
+                let selected = directory.select(node, problems).unwrap_or_default();
+                if let Some(other) = selected.iter().find(|host| !relays.contains(host)) {
+                    let name = quote(&directory.hosts[other.0]);
+                    let known: Vec<&str> = relays.iter().map(|relay| directory.hosts[relay.0].as_str()).collect();
+                    problems.add(node.place, format!("{name}, which is no relay"), names::expected("relays", &known));
+                }
+                selected
+            }
+        };
+    }
+
+    /// `alice`, `peer-1` to `peer-20`, `left-ei_apd`, `left-ei_apd-1`: as many hosts behind each NAT of a list.
+    fn names(&self, count: usize) -> Vec<String> {
+        let numbered = |stem: &str| match count {
+            1 => vec![stem.to_string()],
+            _ => (1..=count).map(|number| format!("{stem}-{number}")).collect(),
+        };
+        match &self.place {
+            Placement::Site(_) | Placement::Mix(_) => numbered(&self.name),
+            Placement::Each(nats) => {
+                let nat = |nat: &Option<Nat>| nat.as_ref().map_or(PUBLIC.to_string(), |nat| nat.name.clone());
+                // A wrong list times a large count must not fill the memory before it is refused.
+                let entries = nats.len().min(1 + bound::HOSTS / count);
+                nats[..entries].iter().flat_map(|entry| numbered(&format!("{}-{}", self.name, nat(entry)))).collect()
+            }
+        }
+    }
+}
+
+fn placement(
+    fields: &Fields<'_>,
+    role: Role,
+    kinds: Kinds<'_>,
+    sites: &[SiteSpec],
+    problems: &mut Problems<'_>,
+) -> Option<Placement> {
+    if role == Role::Relay {
+        for name in ["site", "nat"] {
+            fields.refuse(name, "a relay is public", problems);
+        }
+        fields.refuse("relays", "a relay uses none", problems);
+        return Some(Placement::Mix(Mix::one(None)));
+    }
+    if let Some(node) = fields.find("site") {
+        fields.refuse("nat", "the site has it", problems);
+        fields.refuse("region", "the site has it", problems);
+        let name = value::text(node, "a site", problems)?;
+        let known = names::Names::new("a site", sites.iter().map(|site| &site.name));
+        return known.find(name, node.place, problems).map(Placement::Site);
+    }
+    let public = PUBLIC.to_string();
+    let known = || std::iter::once(&public).chain(kinds.nats.iter().map(|nat| &nat.name));
+    let find = |name: &str, place, problems: &mut Problems<'_>| {
+        let index = names::Names::new("a NAT", known()).find(name, place, problems)?;
+        Some(index.checked_sub(1).map(|index| kinds.nats[index].clone()))
+    };
+    let Some(node) = fields.find("nat") else { return Some(Placement::Mix(Mix::one(None))) };
+    let Kind::List(_) = &node.kind else { return Mix::read(node, "a NAT", problems, find).map(Placement::Mix) };
+    let items = value::list(node, "NATs", bound::ENTRIES, problems)?;
+    if items.is_empty() {
+        problems.add(node.place, "an empty list", "at least one NAT");
+        return None;
+    }
+    let read: Vec<_> = items
+        .iter()
+        .map(|item| value::text(item, "a NAT", problems).and_then(|name| find(name, item.place, problems)))
+        .collect();
+    read.into_iter().collect::<Option<Vec<_>>>().map(Placement::Each)
+}
+
+fn transports(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Vec<Transport>> {
+    let Some(node) = fields.find("transports") else { return Some(vec![Transport::Quic, Transport::Tcp]) };
+    let mut transports = Vec::new();
+    for item in value::list(node, "transports", TRANSPORTS.len(), problems)? {
+        let transport = value::word(item, "a transport", &TRANSPORTS, problems)?;
+        if transports.contains(&transport) {
+            problems.add(item.place, quote(transport.name()).to_string() + " again", "each transport once");
+            return None;
+        }
+        transports.push(transport);
+    }
+    if transports.is_empty() {
+        problems.add(node.place, "an empty list", "at least one transport: quic, tcp, websocket");
+        return None;
+    }
+    Some(transports)
+}

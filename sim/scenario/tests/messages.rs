@@ -1,0 +1,270 @@
+//! What a person reads when a scenario is wrong: one case for each class of problem.
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
+use darkswap_scenario::check_bytes;
+
+const PLAIN: &str = "\
+title: Two homes
+duration: 30s
+sites:
+  flat: {nat: home}
+hosts:
+  relay: {role: relay}
+  alice: {site: flat}
+  bob: {nat: home, count: 2}
+load:
+  - {connect: {from: alice, to: bob}, at: 5s}
+expect:
+  - share(path == direct) >= 70%
+";
+
+/// The problems of the plain scenario with one text replaced by another.
+fn problems(old: &str, new: &str) -> String {
+    assert_eq!(PLAIN.matches(old).count(), 1, "{old}");
+    let text = PLAIN.replace(old, new);
+    let problems = check_bytes("test", "test.yaml", text.as_bytes()).err().unwrap_or_default();
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+#[track_caller]
+fn shows(old: &str, new: &str, expected: &str) {
+    let shown = problems(old, new);
+    assert!(shown == expected, "shown:\n{shown}\nexpected:\n{expected}");
+}
+
+#[test]
+fn the_plain_scenario_is_valid() {
+    assert_eq!(problems("30s", "30s"), "");
+}
+
+#[test]
+fn a_wrong_field() {
+    shows(
+        "{nat: home, count: 2}",
+        "{nat: home, cuont: 2}",
+        "\
+test.yaml:8:20: found `cuont`, expected a field of a host: role, count, site, nat, link, region, relays, transports, start, spread, hole_punching, discovery
+  |
+8 |   bob: {nat: home, cuont: 2}
+  |                    ^^^^^
+  = help: did you mean `count`?
+",
+    );
+}
+
+#[test]
+fn a_missing_field() {
+    shows(
+        "{nat: home}\n",
+        "{link: dsl}\n",
+        "\
+test.yaml:4:9: found a site without `nat`, expected the field `nat`
+  |
+4 |   flat: {link: dsl}
+  |         ^
+",
+    );
+}
+
+#[test]
+fn a_field_that_does_not_fit_beside_another() {
+    shows(
+        "{site: flat}",
+        "{site: flat, nat: home}",
+        "\
+test.yaml:7:23: found `nat`, expected no such field here: the site has it
+  |
+7 |   alice: {site: flat, nat: home}
+  |                       ^^^
+",
+    );
+}
+
+#[test]
+fn a_wrong_unit() {
+    shows(
+        "at: 5s",
+        "at: 5sec",
+        "\
+test.yaml:10:44: found unit `sec`, expected a duration such as `20ms`, `1.5s`, `2m` or `1h`
+   |
+10 |   - {connect: {from: alice, to: bob}, at: 5sec}
+   |                                            ^^^
+",
+    );
+    assert!(problems("duration: 30s", "duration: 30").contains("found `30` without a unit"));
+    assert!(problems("duration: 30s", "duration: 30Mbit").contains("2:13: found unit `Mbit`"));
+}
+
+#[test]
+fn a_value_out_of_range() {
+    shows(
+        "at: 5s",
+        "at: 30s",
+        "\
+test.yaml:10:43: found `30s`, expected a value from 0s to 29.999s
+   |
+10 |   - {connect: {from: alice, to: bob}, at: 30s}
+   |                                           ^^^
+",
+    );
+    assert!(problems("count: 2", "count: 2001").contains("8:27: found `2001`, expected a value from 1 to 2000"));
+    assert!(problems("duration: 30s", "duration: 30s\nseeds: 9..3").contains("3:8: found `9..3`, expected a range"));
+}
+
+#[test]
+fn an_unknown_name() {
+    shows(
+        "{nat: home}\n",
+        "{nat: symetric}\n",
+        "\
+test.yaml:4:15: found `symetric`, expected a NAT: ei_ei, ei_ad, ei_apd, ad_ei, ad_ad, ad_apd, apd_ei, apd_ad, apd_apd, home, symmetric, linux_masquerade, … (14 in all)
+  |
+4 |   flat: {nat: symetric}
+  |               ^^^^^^^^
+  = help: did you mean `symmetric`?
+",
+    );
+}
+
+#[test]
+fn an_unknown_reference() {
+    shows(
+        "{from: alice, to: bob}",
+        "{from: alise, to: bob}",
+        "\
+test.yaml:10:22: found `alise`, expected a host, population or site: relay, alice, bob, bob-1, bob-2, flat, all
+   |
+10 |   - {connect: {from: alise, to: bob}, at: 5s}
+   |                      ^^^^^
+   = help: did you mean `alice`?
+",
+    );
+}
+
+#[test]
+fn a_name_that_is_taken() {
+    shows(
+        "  alice: {site: flat}",
+        "  flat: {site: flat}",
+        "\
+test.yaml:4:3: found a second thing called `flat`, expected a name of its own for every host, population and site; `all` means every host
+  |
+4 |   flat: {nat: home}
+  |   ^^^^
+test.yaml:10:22: found `alice`, expected a host, population or site: relay, flat, bob, bob-1, bob-2, flat, all
+   |
+10 |   - {connect: {from: alice, to: bob}, at: 5s}
+   |                      ^^^^^
+",
+    );
+}
+
+#[test]
+fn a_wrong_expectation() {
+    shows(
+        "share(path == direct) >= 70%",
+        "share(path == dirct) >= 70%",
+        "\
+test.yaml:12:19: found `dirct`, expected a category of `path`: direct, relayed, failed
+   |
+12 |   - share(path == dirct) >= 70%
+   |                   ^^^^^
+   = help: did you mean `direct`?
+",
+    );
+    shows(
+        "share(path == direct) >= 70%",
+        "'p95(conect_time) < 3s'",
+        "\
+test.yaml:12:10: found `conect_time`, expected the name of a figure
+   |
+12 |   - 'p95(conect_time) < 3s'
+   |          ^^^^^^^^^^^
+   = help: did you mean `connect_time`?
+",
+    );
+    shows(
+        "share(path == direct) >= 70%",
+        "share(path == direct where from == bob) >= 70%",
+        "\
+test.yaml:12:40: found `bob`, expected a host: relay, alice, bob-1, bob-2
+   |
+12 |   - share(path == direct where from == bob) >= 70%
+   |                                        ^^^
+",
+    );
+}
+
+#[test]
+fn a_mix_that_does_not_add_up() {
+    shows(
+        "{nat: home, count: 2}",
+        "{nat: {home: 50%, symmetric: 40%}, count: 2}",
+        "\
+test.yaml:8:14: found shares that sum to 90%, expected shares that sum to 100%
+  |
+8 |   bob: {nat: {home: 50%, symmetric: 40%}, count: 2}
+  |              ^
+",
+    );
+}
+
+#[test]
+fn sites_in_a_circle() {
+    shows(
+        "  flat: {nat: home}",
+        "  flat: {nat: home, behind: flat}",
+        "\
+test.yaml:4:9: found `flat` behind too many sites, expected at most 4 sites in a row, and no circle
+  |
+4 |   flat: {nat: home, behind: flat}
+  |         ^
+",
+    );
+}
+
+#[test]
+fn broken_yaml() {
+    shows(
+        "title: Two homes",
+        "title: &a Two homes",
+        "\
+test.yaml:1:11: found an anchor, expected a plain YAML document without anchors, aliases, merge keys and tags
+  |
+1 | title: &a Two homes
+  |           ^^^^^^^^^
+",
+    );
+    assert!(problems("{site: flat}", "{site: flat").contains("malformed YAML"));
+    assert!(problems("duration: 30s", "title: again").contains("2:1: found `title` again, expected each field once"));
+}
+
+#[test]
+fn several_problems_are_told_at_once_in_their_order() {
+    let text = PLAIN.replace("30s", "30").replace("at: 5s", "att: 5s").replace("direct", "drect");
+    let problems = check_bytes("test", "test.yaml", text.as_bytes()).unwrap_err();
+    let places: Vec<_> = problems.iter().map(|problem| (problem.place.line, problem.place.column)).collect();
+    assert_eq!(places, [(2, 11), (10, 39), (12, 19)]);
+}
+
+#[test]
+fn a_file_that_is_no_text_or_not_there() {
+    let shown = |bytes: &[u8]| check_bytes("test", "test.yaml", bytes).unwrap_err()[0].to_string();
+    assert_eq!(
+        shown(b"title: \xff"),
+        "test.yaml:1:1: found bytes that are no UTF-8 at offset 7, expected text in UTF-8"
+    );
+    assert!(shown(b"").starts_with("test.yaml:1:1: found nothing, expected a scenario with the fields title"));
+    let missing = darkswap_scenario::check(std::path::Path::new("/nowhere/scenarios/x.yaml")).unwrap_err();
+    assert!(missing[0].to_string().starts_with("/nowhere/scenarios/x.yaml:1:1: found no readable file ("));
+}
+
+#[test]
+fn a_scenario_is_called_after_its_path() {
+    let name = |path: &str| darkswap_scenario::name(std::path::Path::new(path));
+    assert_eq!(name("scenarios/nat/matrix.yaml"), "nat/matrix");
+    assert_eq!(name("/a/scenarios/b/scenarios/quickstart.yaml"), "quickstart");
+    assert_eq!(name("elsewhere/mine.yaml"), "mine");
+    assert_eq!(name("scenarios"), "");
+}

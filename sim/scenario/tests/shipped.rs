@@ -1,0 +1,135 @@
+//! The scenarios of this repository are valid, and what they become is what their files say.
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use darkswap_scenario::topology::{FaultKind, JobAction, Role};
+use darkswap_scenario::{Scenario, check};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        match path.extension() {
+            Some(extension) if extension == "yaml" => files.push(path),
+            None if path.is_dir() => files.extend(self::files(&path)),
+            Some(_) | None => {}
+        }
+    }
+    files
+}
+
+fn scenario(name: &str) -> Scenario {
+    check(&folder().join(name).with_extension("yaml")).unwrap()
+}
+
+#[test]
+fn every_shipped_scenario_is_valid() {
+    let files = files(&folder());
+    assert!(files.len() >= 18, "{} scenarios", files.len());
+    for file in files {
+        match check(&file) {
+            Ok(scenario) => {
+                assert!(file.ends_with(format!("{}.yaml", scenario.name)));
+                for seed in &scenario.seeds {
+                    assert_eq!(scenario.topology(*seed), scenario.topology(*seed));
+                }
+            }
+            Err(problems) => panic!("{}", problems.iter().map(|problem| format!("{problem}\n\n")).collect::<String>()),
+        }
+    }
+}
+
+#[test]
+fn quickstart_mixes_nats_exactly() {
+    let scenario = scenario("quickstart");
+    assert_eq!((scenario.name.as_str(), scenario.seeds.as_slice()), ("quickstart", [1, 2, 3, 4].as_slice()));
+    let orders: BTreeSet<Vec<String>> = scenario
+        .seeds
+        .iter()
+        .map(|seed| {
+            let topology = scenario.topology(*seed);
+            let kinds: Vec<String> =
+                (1..9).map(|host| topology.nat_kind(darkswap_scenario::topology::HostIndex(host))).collect();
+            let count = |kind: &str| kinds.iter().filter(|k| *k == kind).count();
+            assert_eq!([count("EI/APD"), count("APD/APD"), count("public")], [4, 2, 2]);
+            assert_eq!(topology.hosts[0].role, Role::Relay);
+            assert!(topology.hosts[1..].iter().all(|host| host.relays == [darkswap_scenario::topology::HostIndex(0)]));
+            kinds
+        })
+        .collect();
+    assert!(orders.len() > 1, "the seed draws which peer is behind which NAT");
+}
+
+#[test]
+fn the_matrix_has_every_pair_once() {
+    let topology = scenario("nat/matrix").topology(1);
+    let pairs: BTreeSet<(String, String)> = topology
+        .jobs
+        .iter()
+        .map(|job| match job.action {
+            JobAction::Connect { from, to } => (topology.nat_kind(from), topology.nat_kind(to)),
+            JobAction::Message { .. } | JobAction::Gossip { .. } | JobAction::ProbeNat { .. } => {
+                panic!("connects only")
+            }
+        })
+        .collect();
+    assert_eq!(pairs.len(), 25);
+    assert_eq!(topology.hosts[1].name, "left-public");
+}
+
+#[test]
+fn nested_sites_name_their_kinds_from_the_inside_out() {
+    let topology = scenario("nat/nested").topology(1);
+    let kind = |name: &str| {
+        let index = topology.hosts.iter().position(|host| host.name == name).unwrap();
+        topology.nat_kind(darkswap_scenario::topology::HostIndex(index))
+    };
+    assert_eq!(kind("alice"), "EI/APD < EI/EI");
+    assert_eq!(kind("carol"), "EI/APD");
+    assert_eq!(kind("relay"), "public");
+    for site in &topology.sites {
+        if let Some(outer) = site.behind {
+            assert!(topology.sites.iter().position(|other| other.name == site.name).unwrap() > outer.0);
+        }
+    }
+}
+
+#[test]
+fn messages_follow_the_connected_pairs() {
+    let topology = scenario("load/peers-50").topology(1);
+    let pair = |action: &JobAction| match action {
+        JobAction::Connect { from, to } => Some((true, *from, *to)),
+        JobAction::Message { from, to, .. } => Some((false, *from, *to)),
+        JobAction::Gossip { .. } | JobAction::ProbeNat { .. } => None,
+    };
+    let pairs: Vec<_> = topology.jobs.iter().filter_map(|job| pair(&job.action)).collect();
+    let of = |connect| pairs.iter().filter(|p| p.0 == connect).map(|p| (p.1, p.2)).collect::<Vec<_>>();
+    assert_eq!(of(true).len(), 60);
+    assert_eq!(of(true), of(false));
+}
+
+#[test]
+fn neighbours_share_an_access_link() {
+    let topology = scenario("nat/hairpinning").topology(1);
+    let uplink = |name: &str| topology.hosts.iter().find(|host| host.name == name).unwrap().uplink;
+    assert_eq!(uplink("alice"), uplink("bob"));
+    assert_ne!(uplink("carol"), uplink("dave"));
+}
+
+#[test]
+fn faults_reach_what_they_name() {
+    let topology = scenario("nat/mapping-reset").topology(1);
+    let FaultKind::NatReset(sites) = &topology.faults[0].kind else { panic!("a reset") };
+    assert_eq!(topology.sites[sites[0].0].name, "flat-1");
+    let topology = scenario("fault/link-flap").topology(1);
+    let FaultKind::LinkFlap(uplinks) = &topology.faults[0].kind else { panic!("a flap") };
+    assert_eq!(uplinks, &[topology.hosts[1].uplink]);
+    assert_eq!(topology.faults[0].until.unwrap().as_secs(), 21);
+}
