@@ -1,0 +1,15 @@
+//! Renders a made-up suite into a folder, to work on the page without running anything:
+//! `cargo run -p darkswap-reports --example synthetic -- DIR`.
+
+use std::path::PathBuf;
+
+#[allow(dead_code, missing_docs, clippy::unwrap_used)]
+#[path = "../tests/synthetic/mod.rs"]
+mod synthetic;
+
+fn main() -> anyhow::Result<()> {
+    let dir = PathBuf::from(std::env::args_os().nth(1).unwrap_or_else(|| "runs/synthetic".into()));
+    let run_dir = synthetic::write(&dir, &synthetic::suite());
+    darkswap_reports::render(&[run_dir], &dir)?;
+    Ok(())
+}
