@@ -55,7 +55,10 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8), 7);
         for full in [1, 2, 4, 8, 8, 8] {
             let delay = backoff.next_delay();
-            assert!(delay >= Duration::from_secs(full) / 2 && delay <= Duration::from_secs(full), "{delay:?} for {full}");
+            assert!(
+                delay >= Duration::from_secs(full) / 2 && delay <= Duration::from_secs(full),
+                "{delay:?} for {full}"
+            );
         }
     }
 

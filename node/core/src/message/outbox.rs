@@ -76,7 +76,17 @@ impl Outbox {
     /// An empty outbox of the given session that holds at most `limit` messages, each for at most `patience`.
     #[must_use]
     pub fn new(session: u64, limit: usize, patience: Duration) -> Self {
-        Self { session, next: 0, limit, patience, path: false, backoff: Backoff::new(PAUSE.0, PAUSE.1, session), resume: Time::ZERO, pending: BTreeMap::new(), waiting: BTreeSet::new() }
+        Self {
+            session,
+            next: 0,
+            limit,
+            patience,
+            path: false,
+            backoff: Backoff::new(PAUSE.0, PAUSE.1, session),
+            resume: Time::ZERO,
+            pending: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+        }
     }
 
     /// Takes a message.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::{ConnectionKey, HEAD_START, Input, Known, LINGER, Output, PathKind, RETRY, UPGRADE};
+use super::{ConnectionKey, HEAD_START, Input, Known, LINGER, NEWS, Output, PathKind, RETRY, UPGRADE};
 use crate::Time;
 use crate::backoff::Backoff;
 
@@ -99,6 +99,7 @@ impl Machine {
             }
             Input::DialFailed { kind } => self.dial_failed(kind),
             Input::HolePunchFailed => self.reverse_roles(now),
+            Input::OwnAddress => self.hurry_upgrade(now),
             Input::Tick => {}
         }
         self.note_best(now);
@@ -183,7 +184,8 @@ impl Machine {
     }
 
     fn note_best(&mut self, now: Time) {
-        let best = self.connections.values().filter(|connection| !connection.closing).map(|connection| connection.kind).max();
+        let best =
+            self.connections.values().filter(|connection| !connection.closing).map(|connection| connection.kind).max();
         if best == self.best {
             return;
         }
@@ -217,6 +219,13 @@ impl Machine {
     fn schedule_upgrade(&mut self, now: Time) {
         if self.wanted && self.best == Some(PathKind::Relayed) {
             self.next_upgrade = Some(now + self.upgrade.next_delay());
+        }
+    }
+
+    fn hurry_upgrade(&mut self, now: Time) {
+        if let Some(at) = self.next_upgrade {
+            self.upgrade.reset();
+            self.next_upgrade = Some(at.min(now + NEWS));
         }
     }
 
@@ -286,7 +295,8 @@ impl Machine {
     /// Connections that a better or an equal, newer one makes superfluous.
     fn surplus(&self) -> impl Iterator<Item = (ConnectionKey, Time)> {
         let open = || self.connections.iter().filter(|(_, connection)| !connection.closing);
-        let newest = self.best.and_then(|best| open().filter(|(_, c)| c.kind == best).map(|(key, c)| (c.opened, *key)).max());
+        let newest =
+            self.best.and_then(|best| open().filter(|(_, c)| c.kind == best).map(|(key, c)| (c.opened, *key)).max());
         open().filter(|_| self.closes_surplus).filter_map(move |(key, connection)| {
             let (newest_opened, newest_key) = newest?;
             (*key != newest_key).then_some((*key, newest_opened.max(connection.opened)))

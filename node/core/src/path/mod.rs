@@ -32,6 +32,9 @@ pub const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_
 /// The delay before the second try to upgrade a relayed path, and its cap. NATs and address changes move in minutes.
 pub const UPGRADE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
 
+/// How soon a relayed path is tried to be upgraded after an address of our own became known. The peer may be learning its own.
+pub const NEWS: Duration = Duration::from_secs(1);
+
 /// Direct, or through a relay. A better kind compares greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PathKind {
@@ -102,6 +105,9 @@ pub enum Input {
     },
     /// Our side of a DCUtR exchange, with us as the QUIC server, gave up.
     HolePunchFailed,
+    /// An address of our own became known that was not known before, after a NAT forgot its mappings, say: a hole punch that failed
+    /// may succeed now.
+    OwnAddress,
     /// Time passed; nothing else happened.
     Tick,
 }

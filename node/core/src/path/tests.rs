@@ -119,6 +119,15 @@ fn a_relayed_path_is_upgraded_again_with_back_off() {
 }
 
 #[test]
+fn a_new_address_of_our_own_brings_the_next_upgrade_forward() {
+    let mut machine = wanted();
+    step(&mut machine, at(0), Input::DialFailed { kind: DIRECT });
+    step(&mut machine, at(0), opened(1, RELAYED));
+    assert_eq!(step(&mut machine, at(2), Input::OwnAddress), []);
+    assert_eq!(machine.deadline(), Some(at(2) + NEWS));
+}
+
+#[test]
 fn when_everything_fails_it_says_so_and_tries_again() {
     let mut machine = wanted();
     step(&mut machine, at(0), Input::DialFailed { kind: DIRECT });
@@ -158,6 +167,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         (0..6_u64).prop_map(|number| Input::Closed { connection: key(number) }),
         kind().prop_map(|kind| Input::DialFailed { kind }),
         Just(Input::HolePunchFailed),
+        Just(Input::OwnAddress),
         Just(Input::Tick),
     ]
 }
