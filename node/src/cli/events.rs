@@ -1,0 +1,45 @@
+//! `darkswap events`: what happens in the running node.
+
+use serde_json::{Map, Value};
+
+use super::arguments::{Events, Place};
+use super::commands::with_client;
+use super::failure::Failure;
+use super::output;
+
+/// Prints events until the node ends or enough were printed.
+pub(crate) fn events(place: &Place, options: &Events) -> Result<(), Failure> {
+    with_client(place, async |client| {
+        let mut stream = client.events().await?;
+        let mut printed = 0;
+        while options.count.is_none_or(|count| printed < count) {
+            let Some(event) = stream.next().await? else { break };
+            if is_wanted(&event, &options.only) {
+                if options.shown.json {
+                    output::print_json(&event)?
+                } else {
+                    output::print(&line(&event))?
+                }
+                printed += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Lost events are always told.
+fn is_wanted(event: &Map<String, Value>, only: &[String]) -> bool {
+    let name = event.get("event").and_then(Value::as_str).unwrap_or_default();
+    only.is_empty() || name == "events_lost" || only.iter().any(|wanted| wanted == name)
+}
+
+/// The event's name, then its fields as `name=value`.
+fn line(event: &Map<String, Value>) -> String {
+    let name = event.get("event").and_then(Value::as_str).unwrap_or("event");
+    let fields =
+        event.iter().filter(|(key, value)| *key != "event" && !value.is_null()).map(|(key, value)| match value {
+            Value::String(text) if !text.contains(char::is_whitespace) => format!(" {key}={text}"),
+            value => format!(" {key}={value}"),
+        });
+    output::printable(&format!("{name}{}", fields.collect::<String>())).replace('\n', " ")
+}

@@ -1,0 +1,106 @@
+//! Logs, to standard error.
+
+use std::io::IsTerminal as _;
+
+use darkswap_node::Event;
+use darkswap_node::control::event_record;
+use serde_json::Value;
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+
+use super::arguments::LogFormat;
+use super::failure::Failure;
+
+/// What is logged when DARKSWAP_LOG does not say otherwise. libp2p warns whenever a DHT without peers is asked to join.
+const FILTER: &str = "warn,darkswap=info,darkswap_node=info,libp2p_kad=error";
+
+const VARIABLE: &str = "DARKSWAP_LOG";
+
+/// Starts logging.
+pub(crate) fn start(format: LogFormat) -> Result<(), Failure> {
+    let filter = std::env::var(VARIABLE).unwrap_or_else(|_| FILTER.to_owned());
+    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+        Failure::bad_input(format!("{VARIABLE}: found `{filter}`, expected for example `info,darkswap=debug`: {error}"))
+    })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Logs what happened in the node. What applications sent is never logged.
+pub(crate) fn event(event: &Event) {
+    /// The level has to be a constant, and so have the fields' names; those that an event does not have are left out.
+    macro_rules! log {
+        ($level:expr) => {
+            if tracing::enabled!(target: "darkswap", $level) {
+                let record = event_record(event);
+                let text = |name: &str| record.get(name).and_then(Value::as_str);
+                let number = |name: &str| record.get(name).and_then(Value::as_f64);
+                let flag = |name: &str| record.get(name).and_then(Value::as_bool);
+                let size = record.get("size").and_then(Value::as_u64);
+                tracing::event!(
+                    target: "darkswap",
+                    $level,
+                    peer = text("peer"),
+                    relay = text("relay"),
+                    source = text("source"),
+                    path = text("path"),
+                    from = text("from"),
+                    to = text("to"),
+                    transport = text("transport"),
+                    address = text("address"),
+                    dialer = flag("dialer"),
+                    role = text("role"),
+                    succeeded = flag("succeeded"),
+                    renewal = flag("renewal"),
+                    reachable = flag("reachable"),
+                    id = text("id"),
+                    topic = text("topic"),
+                    size = size,
+                    elapsed_seconds = number("elapsed_seconds"),
+                    round_trip_seconds = number("round_trip_seconds"),
+                    kind = text("kind"),
+                    evidence = text("evidence"),
+                    reason = text("reason"),
+                    "{}",
+                    text("event").unwrap_or_default()
+                );
+            }
+        };
+    }
+    match level(event) {
+        Level::WARN => log!(Level::WARN),
+        Level::INFO => log!(Level::INFO),
+        Level::DEBUG => log!(Level::DEBUG),
+        _ => log!(Level::TRACE),
+    }
+}
+
+/// Warnings ask for an operator; information is rare in a healthy node and names no peer's network address.
+fn level(event: &Event) -> Level {
+    match event {
+        Event::ListenerClosed { reason: Some(_), .. }
+        | Event::ReservationLost { .. }
+        | Event::MessageFailed { .. }
+        | Event::Misbehaviour { .. } => Level::WARN,
+        Event::Listening { .. }
+        | Event::ListenerClosed { reason: None, .. }
+        | Event::ExternalAddress { .. }
+        | Event::ReservationAccepted { renewal: false, .. }
+        | Event::PathChanged { .. }
+        | Event::Reachability { .. } => Level::INFO,
+        Event::ReservationAccepted { renewal: true, .. }
+        | Event::ConnectionOpened { .. }
+        | Event::ConnectionClosed { .. }
+        | Event::PathFailed { .. }
+        | Event::HolePunch { .. }
+        | Event::DialFailed { .. }
+        | Event::MessageDuplicate { .. } => Level::DEBUG,
+        Event::Ping { .. } | Event::MessageReceived { .. } | Event::MessageDelivered { .. } | Event::Gossip { .. } => {
+            Level::TRACE
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The command line.
+//!
+//! | module | noun |
+//! |---|---|
+//! | `arguments` | what can be typed |
+//! | `settings` | where the configuration comes from |
+//! | `init`, `run`, `config`, `commands`, `events` | the commands |
+//! | `ready`, `signals`, `log` | what a running node shows and obeys |
+//! | `output`, `table`, `failure` | what a command prints, and how it ends |
+
+mod arguments;
+mod commands;
+mod config;
+mod events;
+mod failure;
+mod init;
+mod log;
+mod output;
+mod ready;
+mod run;
+mod settings;
+mod signals;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+
+/// Parses the command line and carries it out.
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match dispatch(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+    let place = arguments.place;
+    match arguments.command {
+        Command::Init => init::init(&place),
+        Command::Config(options) => config::config(&place, &options),
+        Command::Run(options) => run::run(&place, &options),
+        Command::Events(options) => events::events(&place, &options),
+        Command::Status(options) => commands::status(&place, options),
+        Command::Peers(options) => commands::peers(&place, options),
+        Command::Connect(options) => commands::connect(&place, &options),
+        Command::Disconnect(options) => commands::disconnect(&place, &options),
+        Command::Send(options) => commands::send(&place, &options),
+        Command::Publish(options) => commands::publish(&place, &options),
+        Command::Stop => commands::stop(&place),
+    }
+}

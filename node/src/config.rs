@@ -1,0 +1,69 @@
+//! The node's resolved configuration: typed, complete, checked. The TOML form is in `config_file`.
+
+use libp2p::{Multiaddr, PeerId};
+
+use crate::limits::Limits;
+
+/// Everything that tells one node from another, besides its identity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Addresses to listen on: `/ip4/../tcp/..`, `/ip4/../tcp/../ws`, `/ip4/../udp/../quic-v1`. The node
+    /// dials with every transport, whatever it listens on.
+    pub listen: Vec<Multiaddr>,
+    /// Addresses under which others reach this node, when they are known beforehand.
+    pub external: Vec<Multiaddr>,
+    /// Relays to hold a reservation on.
+    pub relays: Vec<PeerAddress>,
+    /// Peers through which the node joins the DHT.
+    pub bootstrap: Vec<PeerAddress>,
+    /// Whether others can dial this node.
+    pub reachability: Reachability,
+    /// Whether the node relays for others (circuit relay v2 hop).
+    pub relay_server: bool,
+    /// Whether relayed connections are upgraded to direct ones (DCUtR).
+    pub hole_punching: bool,
+    /// Whether the node takes part in the DHT (client behind a NAT, server when public).
+    pub discovery: bool,
+    /// Gossip topics to subscribe to.
+    pub topics: Vec<String>,
+    /// Every bound of the node.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            external: Vec::new(),
+            relays: Vec::new(),
+            bootstrap: Vec::new(),
+            reachability: Reachability::Auto,
+            relay_server: false,
+            hole_punching: true,
+            discovery: true,
+            topics: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A peer and one address of it: `/ip4/../udp/../quic-v1/p2p/<peer id>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerAddress {
+    /// Whom to expect there.
+    pub peer: PeerId,
+    /// Where, without the trailing `/p2p`.
+    pub address: Multiaddr,
+}
+
+/// Whether others can dial this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reachability {
+    /// Found out with AutoNAT.
+    #[default]
+    Auto,
+    /// Declared public: no relay reservation, DHT server.
+    Public,
+    /// Declared private: relay reservation, DHT client.
+    Private,
+}

@@ -1,0 +1,194 @@
+//! Every setting: its name, what it holds, what it means. File, environment, flags, template and messages all follow this table.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::value::{Field, Number};
+
+/// One setting.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// The TOML table it stands in.
+    pub(super) table: &'static str,
+    /// Its key in the table.
+    pub(super) key: &'static str,
+    /// What it holds.
+    pub(super) field: Field,
+    /// What it means, for the operator.
+    pub(super) about: &'static str,
+    /// A value other than the default, as TOML.
+    pub(super) example: Option<&'static str>,
+}
+
+impl Setting {
+    const fn new(table: &'static str, key: &'static str, field: Field, about: &'static str) -> Self {
+        Self { table, key, field, about, example: None }
+    }
+
+    const fn with_example(self, example: &'static str) -> Self {
+        Self { table: self.table, key: self.key, field: self.field, about: self.about, example: Some(example) }
+    }
+
+    /// `table.key`.
+    pub(super) fn name(&self) -> String {
+        format!("{}.{}", self.table, self.key)
+    }
+
+    /// The environment variable that sets it.
+    pub(super) fn variable(&self) -> String {
+        format!("DARKSWAP_{}_{}", self.table, self.key).to_ascii_uppercase()
+    }
+}
+
+/// The tables with a line about each, in the order of the template.
+pub(super) const TABLES: [(&str, &str); 6] = [
+    ("node", "The node itself."),
+    ("relay", "Circuit relay v2: relaying for others, and the relays that this node uses."),
+    ("discovery", "Finding peers through the DHT."),
+    ("gossip", "Messages to everybody who subscribed to a topic."),
+    ("limits", "Bounds that keep a flood or a broken peer from exhausting this host."),
+    ("control", "The local endpoint through which `darkswap peers`, `darkswap send` and so on reach a running node."),
+];
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+
+/// Access to a number in `Limits`. The setting's range keeps it within the type of the limit.
+macro_rules! limit {
+    ($name:ident) => {
+        Number {
+            read: |settings| u64::try_from(settings.node.limits.$name).unwrap_or(u64::MAX),
+            write: |settings, value| {
+                settings.node.limits.$name = value.try_into().unwrap_or(settings.node.limits.$name)
+            },
+        }
+    };
+}
+
+macro_rules! count {
+    ($name:ident, $range:expr, $about:literal) => {
+        Setting::new("limits", stringify!($name), Field::Count($range, limit!($name)), $about)
+    };
+}
+
+macro_rules! size {
+    ($name:ident, $range:expr, $about:literal) => {
+        Setting::new("limits", stringify!($name), Field::Size($range, limit!($name)), $about)
+    };
+}
+
+macro_rules! duration {
+    ($name:ident, $range:expr, $about:literal) => {
+        Setting::new("limits", stringify!($name), Field::Duration($range, |all| &mut all.node.limits.$name), $about)
+    };
+}
+
+/// More connections than this need more ports, descriptors and memory than one process has.
+const CONNECTIONS: RangeInclusive<u64> = 1..=65_536;
+
+/// Every setting, by table.
+pub(super) static SETTINGS: [Setting; 26] = [
+    Setting::new(
+        "node",
+        "identity",
+        Field::Path(|all| &mut all.identity),
+        "File with the private key of this node, relative to the node's folder. Only its owner may read it (mode 0600).",
+    ),
+    Setting::new(
+        "node",
+        "listen",
+        Field::Listen(|all| &mut all.node.listen),
+        "Addresses to listen on; the node dials with every transport, whatever it listens on. Browsers need a `/ws` address, hole \
+         punching a `/quic-v1` one.",
+    ),
+    Setting::new(
+        "node",
+        "external",
+        Field::External(|all| &mut all.node.external),
+        "Addresses under which others reach this node, when it cannot find them out itself.",
+    )
+    .with_example(r#"["/ip4/198.51.100.7/udp/4001/quic-v1", "/dns4/node.example.org/tcp/443/wss"]"#),
+    Setting::new(
+        "node",
+        "reachability",
+        Field::Reachability(|all| &mut all.node.reachability),
+        "Whether others can dial this node: \"auto\" asks other peers (AutoNAT), \"public\" holds no relay reservation and serves \
+         the DHT, \"private\" holds relay reservations and only asks the DHT.",
+    ),
+    Setting::new(
+        "node",
+        "hole_punching",
+        Field::Flag(|all| &mut all.node.hole_punching),
+        "Whether relayed connections are upgraded to direct ones (DCUtR).",
+    ),
+    Setting::new(
+        "relay",
+        "server",
+        Field::Flag(|all| &mut all.node.relay_server),
+        "Whether this node relays for others. It has to be reachable for them.",
+    ),
+    Setting::new(
+        "relay",
+        "relays",
+        Field::Peers(|all| &mut all.node.relays),
+        "Relays on which this node holds a reservation, so that others reach it behind a NAT.",
+    )
+    .with_example(r#"["/ip4/198.51.100.7/udp/4001/quic-v1/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"]"#),
+    Setting::new(
+        "discovery",
+        "enabled",
+        Field::Flag(|all| &mut all.node.discovery),
+        "Whether this node takes part in the DHT: as a client behind a NAT, as a server when it is public.",
+    ),
+    Setting::new(
+        "discovery",
+        "bootstrap",
+        Field::Peers(|all| &mut all.node.bootstrap),
+        "Peers through which this node joins the DHT.",
+    )
+    .with_example(r#"["/dns4/boot.example.org/tcp/4001/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"]"#),
+    Setting::new("gossip", "topics", Field::Topics(|all| &mut all.node.topics), "Topics to subscribe to.")
+        .with_example(r#"["orders"]"#),
+    count!(connections, CONNECTIONS, "Open connections in all. Each costs about 100 kB of memory."),
+    count!(
+        connections_per_peer,
+        2..=64,
+        "Open connections to one peer: a direct and a relayed one, in both directions while a hole punch is under way."
+    ),
+    count!(pending_connections, CONNECTIONS, "Connections in each direction that have not finished their handshake."),
+    count!(relay_reservations, CONNECTIONS, "Reservations that a relay grants."),
+    count!(relay_circuits, CONNECTIONS, "Circuits that a relay carries at once."),
+    count!(relay_circuits_per_peer, CONNECTIONS, "Circuits that a relay carries at once for one peer."),
+    duration!(relay_circuit_duration, SECOND..=HOUR.saturating_mul(24 * 30), "How long a relay carries one circuit."),
+    size!(relay_circuit_bytes, KIB..=TIB, "How many bytes a relay carries on one circuit."),
+    size!(message_size, KIB..=16 * MIB, "Largest message that is sent or received."),
+    count!(pending_messages, 1..=65_536, "Messages to one peer that wait for an acknowledgement."),
+    duration!(
+        message_deadline,
+        SECOND..=HOUR,
+        "How long a message is retried before its sender is told that it failed."
+    ),
+    size!(gossip_size, KIB..=MIB, "Largest gossip message."),
+    count!(peers, 1..=1_000_000, "Peers whose path is kept in mind."),
+    count!(addresses_per_peer, 1..=256, "Addresses that are remembered of one peer."),
+    Setting::new(
+        "control",
+        "enabled",
+        Field::Flag(|all| &mut all.control),
+        "Whether a running node can be controlled. Only the user who runs it can.",
+    ),
+    Setting::new(
+        "control",
+        "socket",
+        Field::Path(|all| &mut all.control_socket),
+        "The endpoint's socket, relative to the node's folder. On Windows the name of a pipe is derived from it.",
+    ),
+];
+
+/// The setting of this table and key.
+pub(super) fn find(table: &str, key: &str) -> Option<usize> {
+    SETTINGS.iter().position(|setting| setting.table == table && setting.key == key)
+}

@@ -1,0 +1,278 @@
+//! Configuration files as operators write and mistype them.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::Reachability;
+use crate::limits::Limits;
+
+fn file(text: &str) -> Sources {
+    Sources { folder: "/node".into(), file: Some(("darkswap.toml".to_owned(), text.to_owned())), ..Sources::default() }
+}
+
+fn problems(text: &str) -> Vec<String> {
+    resolve(&file(text)).unwrap_err().0.iter().map(ToString::to_string).collect()
+}
+
+fn problem(text: &str) -> String {
+    let mut found = problems(text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found.remove(0)
+}
+
+/// The template with every setting taken out of its comment.
+fn uncommented() -> String {
+    let is_setting =
+        |line: &str| line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+    template().lines().map(|line| format!("{}\n", if is_setting(line) { &line[1..] } else { line })).collect()
+}
+
+#[test]
+fn the_template_as_it_is_changes_nothing() {
+    let defaults = resolve(&Sources { folder: "/node".into(), ..Sources::default() }).unwrap();
+    assert_eq!(resolve(&file(&template())).unwrap(), defaults);
+}
+
+#[test]
+fn the_templates_commented_defaults_are_the_defaults() {
+    let found = resolve(&file(&uncommented())).unwrap();
+    assert!(found.origins.iter().all(|origin| matches!(origin, Origin::File(_))), "{:#?}", found.origins);
+    let listen = found.settings.node.listen.clone();
+    assert_eq!(found.settings.node, Config { listen, ..Config::default() });
+    assert_eq!(found.settings, resolve(&Sources { folder: "/node".into(), ..Sources::default() }).unwrap().settings);
+}
+
+#[test]
+fn what_is_printed_reads_back() {
+    let text = "[relay]\nserver = true\n[limits]\nmessage_deadline = \"90s\"\n[gossip]\ntopics = [\"a\\\"b\"]";
+    let found = resolve(&file(text)).unwrap();
+    assert_eq!(resolve(&file(&found.to_toml())).unwrap().settings, found.settings);
+    assert!(found.to_toml().contains("server = true # darkswap.toml:2:1"), "{}", found.to_toml());
+}
+
+#[test]
+fn every_limit_can_be_set() {
+    // Fails to compile when a limit is added, until it gets its place in the table of settings.
+    let Limits {
+        connections: _,
+        connections_per_peer: _,
+        pending_connections: _,
+        relay_reservations: _,
+        relay_circuits: _,
+        relay_circuits_per_peer: _,
+        relay_circuit_duration: _,
+        relay_circuit_bytes: _,
+        message_size: _,
+        pending_messages: _,
+        message_deadline: _,
+        gossip_size: _,
+        peers: _,
+        addresses_per_peer: _,
+    } = Limits::default();
+    assert_eq!(SETTINGS.iter().filter(|setting| setting.table == "limits").count(), 14);
+}
+
+#[test]
+fn every_setting_can_be_changed_in_the_file() {
+    let peer = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+    let text = format!(
+        r#"
+[node]
+identity = "/keys/identity"
+listen = ["/ip4/127.0.0.1/udp/0/quic-v1"]
+external = ["/ip4/198.51.100.7/udp/4001/quic-v1"]
+reachability = "public"
+hole_punching = false
+[relay]
+server = true
+relays = ["/ip4/192.0.2.1/udp/1/quic-v1/p2p/{peer}"]
+[discovery]
+enabled = false
+bootstrap = ["/dns4/boot.example.org/udp/1/quic-v1/p2p/{peer}"]
+[gossip]
+topics = ["orders"]
+[limits]
+connections = 10
+connections_per_peer = 4
+pending_connections = 5
+relay_reservations = 6
+relay_circuits = 7
+relay_circuits_per_peer = 2
+relay_circuit_duration = "2m"
+relay_circuit_bytes = "128KiB"
+message_size = "2MiB"
+pending_messages = 8
+message_deadline = "1m30s"
+gossip_size = 4096
+peers = 9
+addresses_per_peer = 3
+[control]
+enabled = false
+socket = "other.sock"
+"#
+    );
+    let found = resolve(&file(&text)).unwrap();
+    let defaults = resolve(&Sources::default()).unwrap();
+    for (table, settings) in found.to_table() {
+        for (key, value) in settings {
+            assert_ne!(value, defaults.to_table()[table][key], "{table}.{key}");
+        }
+    }
+    let Settings { node, control_socket, identity, .. } = found.settings;
+    assert_eq!(node.reachability, Reachability::Public);
+    assert_eq!(node.limits.message_deadline, Duration::from_secs(90));
+    assert_eq!(node.limits.gossip_size, 4096);
+    assert_eq!(node.relays[0].peer.to_string(), peer);
+    assert_eq!(control_socket, PathBuf::from("/node/other.sock"));
+    assert_eq!(identity, PathBuf::from("/keys/identity"));
+}
+
+#[test]
+fn flags_override_the_environment_which_overrides_the_file() {
+    let mut sources = file("[limits]\nconnections = 100\npeers = 100\nrelay_circuits = 100");
+    sources.environment = vec![
+        ("DARKSWAP_LIMITS_PEERS".to_owned(), "200".to_owned()),
+        ("DARKSWAP_LIMITS_RELAY_CIRCUITS".to_owned(), "200".to_owned()),
+        ("DARKSWAP_NODE_LISTEN".to_owned(), "/ip4/127.0.0.1/tcp/1, /ip4/127.0.0.1/tcp/2".to_owned()),
+    ];
+    let set =
+        |name: &str, value: &str| Override { flag: "--set".to_owned(), name: name.to_owned(), value: value.to_owned() };
+    sources.flags = vec![set("limits.relay_circuits", "300")];
+    let found = resolve(&sources).unwrap();
+    let limits = &found.settings.node.limits;
+    assert_eq!((limits.connections, limits.peers, limits.relay_circuits), (100, 200, 300));
+    assert_eq!(found.settings.node.listen.len(), 2);
+    assert!(
+        found.to_toml().contains("peers = 200 # environment variable DARKSWAP_LIMITS_PEERS"),
+        "{}",
+        found.to_toml()
+    );
+    assert!(found.to_toml().contains("relay_circuits = 300 # flag --set"), "{}", found.to_toml());
+}
+
+#[test]
+fn a_misspelt_setting_is_shown_with_its_place_and_the_nearest_name() {
+    assert_eq!(
+        problem("[node]\n  listn = []\n"),
+        "darkswap.toml:2:3: unknown setting `listn` in `[node]`, expected one of `identity`, `listen`, `external`, `reachability`, \
+         `hole_punching`; did you mean `listen`?\n  2 |   listn = []\n    |   ^^^^^"
+    );
+    assert!(problem("[node]\nhole-punching = true").contains("did you mean `hole_punching`?"));
+    assert!(problem("[nodes]\n").contains("unknown table `nodes`"));
+    assert!(problem("[nodes]\n").contains("did you mean `node`?"));
+    assert!(problem("listen = []").contains("did you mean `listen` in `[node]`?"));
+    assert!(problem("[relay]\nbootstrap = []").contains("did you mean `bootstrap` in `[discovery]`?"));
+    assert!(problem("relay = true").contains("expected the table `[relay]`"));
+}
+
+#[test]
+fn a_wrong_value_is_shown_with_what_was_expected() {
+    assert_eq!(
+        problem("[limits]\nmessage_deadline = \"60\""),
+        "darkswap.toml:2:20: limits.message_deadline: found the string \"60\", expected a duration from \"1s\" to \"1h\"\n  2 | \
+         message_deadline = \"60\"\n    |                    ^^^^"
+    );
+    for (text, found, expected) in [
+        ("message_deadline = 60", "the number 60", "a duration from"),
+        ("message_size = \"64kb\"", "the string \"64kb\"", "a size from \"1KiB\" to \"16MiB\""),
+        ("message_size = \"1TiB\"", "the string \"1TiB\"", "a size from"),
+        ("connections = -5", "the number -5", "a number from 1 to 65536"),
+        ("connections = 1.5", "the number 1.5", "a number from"),
+        ("connections = \"many\"", "the string \"many\"", "a number from"),
+        ("connections = [1]", "a list", "a number from"),
+        ("connections = {}", "a table", "a number from"),
+        ("connections = 2020-01-01", "a date", "a number from"),
+    ] {
+        let problem = problem(&format!("[limits]\n{text}"));
+        assert!(problem.contains(&format!("found {found}, expected {expected}")), "{problem}");
+    }
+    assert!(problem("[node]\nreachability = \"publc\"").contains("did you mean `public`?"));
+    assert!(problem("[node]\nhole_punching = \"yes\"").contains("expected `true` or `false`"));
+}
+
+#[test]
+fn every_problem_is_reported_at_once_and_in_order() {
+    let text = "[node]\nlisten = [\"/ip4/127.0.0.1/tcp/1\", 5, \"here\", \"/ip4/127.0.0.1/tcp/1\"]\nreachability = 3\n\
+                [limits]\npeers = 0\nconections = 1\n[gossip]\ntopics = [\"\"]\n[what]\n";
+    let mut sources = file(text);
+    sources.flags = vec![Override { flag: "--set".to_owned(), name: "limit.peers".to_owned(), value: "1".to_owned() }];
+    let found = resolve(&sources).unwrap_err().0;
+    let places: Vec<String> = found.iter().map(|problem| problem.origin.to_string()).collect();
+    let expected =
+        ["2:35", "2:38", "2:46", "3:16", "5:9", "6:1", "8:11", "9:2"].map(|place| format!("darkswap.toml:{place}"));
+    assert_eq!(places[..8], expected, "{found:#?}");
+    assert_eq!(places[8], "flag --set");
+}
+
+#[test]
+fn broken_toml_is_shown_with_its_place() {
+    let problem = problems("[node\nlisten = []\n").remove(0);
+    assert!(problem.starts_with("darkswap.toml:1:6: not TOML: "), "{problem}");
+    assert!(problems("[node]\nlisten = [\"a\" \"b\"]\nreachability = \"nowhere\"").len() >= 2);
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    assert!(
+        problem("[relay]\nserver = true\n[node]\nreachability = \"private\"")
+            .starts_with("darkswap.toml:2:1: relay.server: ")
+    );
+    assert!(problem("[limits]\nconnections = 2").contains("expected at most limits.connections, 2"));
+}
+
+#[test]
+fn a_misspelt_environment_variable_is_refused_and_a_foreign_one_ignored() {
+    let foreign = [
+        ("DARKSWAP_RELAY_PORT", "tcp://10.0.0.1:4001"),
+        ("DARKSWAP_RELAY_SERVICE_HOST", "10.0.0.1"),
+        ("DARKSWAP_DIR", "/x"),
+        ("PATH", "/bin"),
+    ];
+    let environment = foreign.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let mut sources = Sources { environment, ..Sources::default() };
+    assert!(resolve(&sources).is_ok());
+    sources.environment.push(("DARKSWAP_LIMITS_CONECTIONS".to_owned(), "5".to_owned()));
+    let problem = resolve(&sources).unwrap_err().to_string();
+    assert!(problem.contains("did you mean `DARKSWAP_LIMITS_CONNECTIONS`?"), "{problem}");
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_not_printed() {
+    let problem = problem("[node]\nreachability = \"\\u001b[2J\"");
+    assert!(!problem.contains('\u{1b}'), "{problem:?}");
+}
+
+#[test]
+fn too_much_is_refused() {
+    assert!(problem(&"#".repeat(FILE_LIMIT + 1)).contains("expected at most 1048576"));
+    let many: String = (0..40_000).map(|number| format!("x{number} = 1\n")).collect();
+    assert_eq!(problems(&many).len(), 50);
+    assert!(!problems(&format!("[node]\nlisten = {}", "[".repeat(100_000))).is_empty());
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(text in "\\PC*") {
+        let _ = resolve(&file(&text)).map_err(|problems| problems.to_string());
+    }
+
+    #[test]
+    fn a_damaged_file_never_panics(start in 0_usize..8_000, length in 0_usize..40, text in "[\\PC\\n\"\\[\\]=#\\.]{0,12}") {
+        let mut whole = uncommented();
+        let start = whole.floor_char_boundary(start.min(whole.len()));
+        let end = whole.floor_char_boundary((start + length).min(whole.len()));
+        whole.replace_range(start..end, &text);
+        let _ = resolve(&file(&whole)).map_err(|problems| problems.to_string());
+    }
+
+    #[test]
+    fn arbitrary_values_never_panic(value in "[-0-9a-zA-Z_\"'{}\\[\\],.:+/ \\\\]{0,30}", index in 0..SETTINGS.len()) {
+        let setting = &SETTINGS[index];
+        let _ = resolve(&file(&format!("[{}]\n{} = {value}", setting.table, setting.key))).map_err(|problems| problems.to_string());
+        let mut sources = Sources::default();
+        sources.environment.push((setting.variable(), value));
+        let _ = resolve(&sources).map_err(|problems| problems.to_string());
+    }
+}

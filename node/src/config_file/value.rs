@@ -1,0 +1,259 @@
+//! Reading one value from the file, the environment or a flag, and showing it.
+
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+use libp2p::Multiaddr;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::problem::{excerpt, suggestion};
+use super::{Settings, address, unit};
+use crate::config::{PeerAddress, Reachability};
+
+/// Entries of one list. A node has no use for more, and each costs a socket or a connection.
+const LIST_LIMIT: usize = 64;
+
+/// Bytes of a gossip topic's name.
+const TOPIC_LIMIT: usize = 256;
+
+const REACHABILITY: [(&str, Reachability); 3] =
+    [("auto", Reachability::Auto), ("public", Reachability::Public), ("private", Reachability::Private)];
+
+/// A value as it was written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Raw<'a> {
+    /// From the environment or a flag: lists are separated by commas.
+    Text(&'a str),
+    /// From the file.
+    Toml(&'a Spanned<DeValue<'a>>),
+}
+
+/// What is wrong with a value, and with which part of it when that is known.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) span: Option<Range<usize>>,
+    pub(super) message: String,
+}
+
+impl Fault {
+    /// Something wrong at a place in the file.
+    pub(super) fn at(span: Range<usize>, message: String) -> Self {
+        Self { span: Some(span), message }
+    }
+
+    /// Where it begins.
+    pub(super) fn start(&self) -> usize {
+        self.span.as_ref().map_or(0, |span| span.start)
+    }
+}
+
+/// What a setting holds and where in [`Settings`] it is kept.
+#[derive(Debug, Clone)]
+pub(super) enum Field {
+    Listen(fn(&mut Settings) -> &mut Vec<Multiaddr>),
+    External(fn(&mut Settings) -> &mut Vec<Multiaddr>),
+    Peers(fn(&mut Settings) -> &mut Vec<PeerAddress>),
+    Topics(fn(&mut Settings) -> &mut Vec<String>),
+    Flag(fn(&mut Settings) -> &mut bool),
+    Reachability(fn(&mut Settings) -> &mut Reachability),
+    Path(fn(&mut Settings) -> &mut std::path::PathBuf),
+    Duration(RangeInclusive<Duration>, fn(&mut Settings) -> &mut Duration),
+    Count(RangeInclusive<u64>, Number),
+    Size(RangeInclusive<u64>, Number),
+}
+
+/// Access to a number, whatever its width.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Number {
+    pub(super) read: fn(&Settings) -> u64,
+    pub(super) write: fn(&mut Settings, u64),
+}
+
+impl Field {
+    /// Puts a value into its place, or says everything that is wrong with it.
+    pub(super) fn read(&self, raw: Raw<'_>, settings: &mut Settings) -> Result<(), Vec<Fault>> {
+        match self {
+            Self::Listen(place) => *place(settings) = list(raw, address::listen_address)?,
+            Self::External(place) => *place(settings) = list(raw, address::external_address)?,
+            Self::Peers(place) => *place(settings) = list(raw, address::direct_peer_address)?,
+            Self::Topics(place) => *place(settings) = list(raw, topic)?,
+            Self::Flag(place) => {
+                *place(settings) = raw.boolean().ok_or_else(|| raw.unexpected(&self.expected()))?;
+            }
+            Self::Reachability(place) => {
+                let found = raw.text().unwrap_or_default();
+                let meant = REACHABILITY.iter().find(|(name, _)| *name == found).map(|(_, value)| *value);
+                let hint = suggestion(found, REACHABILITY.map(|(name, _)| name));
+                *place(settings) = meant.ok_or_else(|| raw.unexpected(&format!("{}{hint}", self.expected())))?;
+            }
+            Self::Path(place) => {
+                let text = raw.text().filter(|text| !text.is_empty() && !text.contains('\0'));
+                *place(settings) = text.ok_or_else(|| raw.unexpected(&self.expected()))?.into();
+            }
+            Self::Duration(range, place) => {
+                let duration = raw.text().and_then(unit::parse_duration).filter(|found| range.contains(found));
+                *place(settings) = duration.ok_or_else(|| raw.unexpected(&self.expected()))?;
+            }
+            Self::Count(range, number) => {
+                let count = raw.integer().filter(|found| range.contains(found));
+                (number.write)(settings, count.ok_or_else(|| raw.unexpected(&self.expected()))?);
+            }
+            Self::Size(range, number) => {
+                let size = raw.integer().or_else(|| raw.text().and_then(unit::parse_size));
+                let size = size.filter(|found| range.contains(found));
+                (number.write)(settings, size.ok_or_else(|| raw.unexpected(&self.expected()))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The value as TOML.
+    pub(super) fn show(&self, settings: &Settings) -> toml::Value {
+        fn texts<T: ToString>(list: &[T]) -> toml::Value {
+            list.iter().map(ToString::to_string).collect::<Vec<_>>().into()
+        }
+        let mut settings = settings.clone();
+        match self {
+            Self::Listen(place) | Self::External(place) => texts(place(&mut settings)),
+            Self::Peers(place) => texts(
+                &place(&mut settings).iter().map(|to| format!("{}/p2p/{}", to.address, to.peer)).collect::<Vec<_>>(),
+            ),
+            Self::Topics(place) => texts(place(&mut settings)),
+            Self::Flag(place) => (*place(&mut settings)).into(),
+            Self::Reachability(place) => {
+                let found = *place(&mut settings);
+                REACHABILITY.iter().find(|(_, value)| *value == found).map_or("auto", |(name, _)| *name).into()
+            }
+            Self::Path(place) => place(&mut settings).to_string_lossy().into_owned().into(),
+            Self::Duration(_, place) => unit::show_duration(*place(&mut settings)).into(),
+            Self::Count(_, number) => i64::try_from((number.read)(&settings)).unwrap_or(i64::MAX).into(),
+            Self::Size(_, number) => unit::show_size((number.read)(&settings)).into(),
+        }
+    }
+
+    /// What values are possible, for messages.
+    fn expected(&self) -> String {
+        let range = self.range().unwrap_or_default();
+        match self {
+            Self::Listen(_) | Self::External(_) | Self::Peers(_) | Self::Topics(_) => "a list of strings".to_owned(),
+            Self::Flag(_) => "`true` or `false`".to_owned(),
+            Self::Reachability(_) => format!("one of {}", quoted(&REACHABILITY.map(|(name, _)| name))),
+            Self::Path(_) => "a path".to_owned(),
+            Self::Duration(..) => format!("a duration from {range}"),
+            Self::Count(..) => format!("a number from {range}"),
+            Self::Size(..) => format!("a size from {range}"),
+        }
+    }
+
+    /// The smallest and the largest value of what has them: `1 to 5`.
+    pub(super) fn range(&self) -> Option<String> {
+        let (from, to) = match self {
+            Self::Duration(range, _) => (unit::show_duration(*range.start()), unit::show_duration(*range.end())),
+            Self::Size(range, _) => (unit::show_size(*range.start()), unit::show_size(*range.end())),
+            Self::Count(range, _) => return Some(format!("{} to {}", range.start(), range.end())),
+            Self::Listen(_)
+            | Self::External(_)
+            | Self::Peers(_)
+            | Self::Topics(_)
+            | Self::Flag(_)
+            | Self::Reachability(_)
+            | Self::Path(_) => return None,
+        };
+        Some(format!("\"{from}\" to \"{to}\""))
+    }
+}
+
+impl<'a> Raw<'a> {
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text.trim()),
+            Self::Toml(value) => value.get_ref().as_str(),
+        }
+    }
+
+    fn boolean(self) -> Option<bool> {
+        match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Toml(value) => value.get_ref().as_bool(),
+        }
+    }
+
+    fn integer(self) -> Option<u64> {
+        match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Toml(value) => {
+                let integer = value.get_ref().as_integer()?;
+                u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+            }
+        }
+    }
+
+    fn items(self) -> Option<Vec<Raw<'a>>> {
+        match self {
+            Self::Text(text) if text.trim().is_empty() => Some(Vec::new()),
+            Self::Text(text) => Some(text.split(',').map(Self::Text).collect()),
+            Self::Toml(value) => Some(value.get_ref().as_array()?.iter().map(Raw::Toml).collect()),
+        }
+    }
+
+    /// What was found, for people.
+    fn found(self) -> String {
+        match self {
+            Self::Text(text) => format!("`{}`", excerpt(text)),
+            Self::Toml(value) => match value.get_ref() {
+                DeValue::String(text) => format!("the string \"{}\"", excerpt(text)),
+                DeValue::Integer(number) => format!("the number {}", excerpt(number.as_str())),
+                DeValue::Float(number) => format!("the number {}", excerpt(number.as_str())),
+                DeValue::Boolean(value) => format!("`{value}`"),
+                DeValue::Datetime(_) => "a date".to_owned(),
+                DeValue::Array(_) => "a list".to_owned(),
+                DeValue::Table(_) => "a table".to_owned(),
+            },
+        }
+    }
+
+    fn unexpected(self, expected: &str) -> Vec<Fault> {
+        vec![self.fault(format!("found {}, expected {expected}", self.found()))]
+    }
+
+    fn fault(self, message: String) -> Fault {
+        let span = match self {
+            Self::Text(_) => None,
+            Self::Toml(value) => Some(value.span()),
+        };
+        Fault { span, message }
+    }
+}
+
+/// Reads a list and collects what is wrong with each of its entries.
+fn list<T: PartialEq>(raw: Raw<'_>, entry: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Vec<Fault>> {
+    let items = raw.items().ok_or_else(|| raw.unexpected("a list of strings"))?;
+    if items.len() > LIST_LIMIT {
+        return Err(vec![raw.fault(format!("found {} entries, expected at most {LIST_LIMIT}", items.len()))]);
+    }
+    let (mut list, mut faults) = (Vec::new(), Vec::new());
+    for item in items {
+        match item.text().map(&entry) {
+            Some(Ok(value)) if list.contains(&value) => {
+                faults.push(item.fault(format!("found {} twice", item.found())))
+            }
+            Some(Ok(value)) => list.push(value),
+            Some(Err(message)) => faults.push(item.fault(message)),
+            None => faults.extend(item.unexpected("a string")),
+        }
+    }
+    if faults.is_empty() { Ok(list) } else { Err(faults) }
+}
+
+fn topic(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > TOPIC_LIMIT {
+        return Err(format!("found a topic of {} bytes, expected 1 to {TOPIC_LIMIT}", text.len()));
+    }
+    Ok(text.to_owned())
+}
+
+/// Names in a sentence: `` `a`, `b` ``.
+pub(super) fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

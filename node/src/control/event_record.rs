@@ -1,0 +1,149 @@
+//! An event as JSON.
+
+use std::time::Duration;
+
+use darkswap_core::message::MessageId;
+use darkswap_core::path::PathKind;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::reply::Path;
+use super::request::Payload;
+use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
+
+/// An event as a flat JSON object: its name in snake case under `event`, then its fields. Peers, addresses and ids are text, times are
+/// numbers of seconds, payloads are `{"text": ..}` or `{"base64": ..}`.
+#[must_use]
+pub fn event_record(event: &Event) -> Map<String, Value> {
+    let record = match event {
+        Event::Listening { address } => json!({"event": "listening", "address": address}),
+        Event::ListenerClosed { addresses, reason } => {
+            json!({"event": "listener_closed", "addresses": addresses, "reason": reason})
+        }
+        Event::ExternalAddress { address } => json!({"event": "external_address", "address": address}),
+        Event::ReservationAccepted { relay, renewal, elapsed } => json!({
+            "event": "reservation_accepted", "relay": text(relay), "renewal": renewal, "elapsed_seconds": seconds(elapsed),
+        }),
+        Event::ReservationLost { relay, reason } => {
+            json!({"event": "reservation_lost", "relay": text(relay), "reason": reason})
+        }
+        Event::ConnectionOpened { peer, path, transport, address, dialer } => json!({
+            "event": "connection_opened", "peer": text(peer), "path": path_name(path), "transport": transport_name(transport),
+            "address": address, "dialer": dialer,
+        }),
+        Event::ConnectionClosed { peer, path, reason } => json!({
+            "event": "connection_closed", "peer": text(peer), "path": path_name(path), "reason": reason,
+        }),
+        Event::PathChanged { peer, from, to, elapsed, transport } => json!({
+            "event": "path_changed", "peer": text(peer), "from": from.as_ref().map(path_name), "to": to.as_ref().map(path_name),
+            "elapsed_seconds": seconds(elapsed), "transport": transport.as_ref().map(transport_name),
+        }),
+        Event::PathFailed { peer, reason } => json!({"event": "path_failed", "peer": text(peer), "reason": reason}),
+        Event::HolePunch { peer, role, succeeded, reason } => json!({
+            "event": "hole_punch", "peer": text(peer), "role": role_name(role), "succeeded": succeeded, "reason": reason,
+        }),
+        Event::DialFailed { peer, reason } => {
+            json!({"event": "dial_failed", "peer": peer.as_ref().map(text), "reason": reason})
+        }
+        Event::Ping { peer, path, round_trip } => json!({
+            "event": "ping", "peer": text(peer), "path": path_name(path), "round_trip_seconds": seconds(round_trip),
+        }),
+        Event::MessageReceived { peer, id, path, payload } => json!({
+            "event": "message_received", "peer": text(peer), "id": message_id(id), "path": path_name(path),
+            "payload": Payload::from(&payload[..]),
+        }),
+        Event::MessageDuplicate { peer, id } => {
+            json!({"event": "message_duplicate", "peer": text(peer), "id": message_id(id)})
+        }
+        Event::MessageDelivered { peer, id, elapsed, path, size } => json!({
+            "event": "message_delivered", "peer": text(peer), "id": message_id(id), "elapsed_seconds": seconds(elapsed),
+            "path": path_name(path), "size": size,
+        }),
+        Event::MessageFailed { peer, id, reason } => {
+            json!({"event": "message_failed", "peer": text(peer), "id": message_id(id), "reason": reason})
+        }
+        Event::Gossip { topic, source, payload } => json!({
+            "event": "gossip", "topic": topic, "source": text(source), "payload": Payload::from(&payload[..]),
+        }),
+        Event::Misbehaviour { peer, kind, evidence } => json!({
+            "event": "misbehaviour", "peer": text(peer), "kind": misbehaviour_name(kind), "evidence": evidence,
+        }),
+        Event::Reachability { address, reachable } => {
+            json!({"event": "reachability", "address": address, "reachable": reachable})
+        }
+    };
+    match record {
+        Value::Object(record) => record,
+        other => Map::from_iter([("event".to_owned(), other)]),
+    }
+}
+
+fn text(value: &impl ToString) -> String {
+    value.to_string()
+}
+
+fn seconds(duration: &Duration) -> f64 {
+    duration.as_secs_f64()
+}
+
+fn message_id(id: &MessageId) -> String {
+    id.to_string()
+}
+
+fn path_name(path: &PathKind) -> impl Serialize + use<> {
+    Path::from(*path)
+}
+
+fn transport_name(transport: &TransportKind) -> &'static str {
+    match transport {
+        TransportKind::Quic => "quic",
+        TransportKind::Tcp => "tcp",
+        TransportKind::WebSocket => "websocket",
+        TransportKind::Circuit => "circuit",
+    }
+}
+
+fn role_name(role: &HolePunchRole) -> &'static str {
+    match role {
+        HolePunchRole::Server => "server",
+        HolePunchRole::Client => "client",
+    }
+}
+
+fn misbehaviour_name(kind: &Misbehaviour) -> &'static str {
+    match kind {
+        Misbehaviour::Malformed => "malformed",
+        Misbehaviour::Oversized => "oversized",
+        Misbehaviour::Unsolicited => "unsolicited",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use libp2p::PeerId;
+
+    use super::*;
+
+    #[test]
+    fn a_record_names_the_event_and_its_units() {
+        let peer = PeerId::random();
+        let event = Event::Ping { peer, path: PathKind::Direct, round_trip: Duration::from_millis(20) };
+        let record = Value::Object(event_record(&event));
+        assert_eq!(
+            record,
+            json!({"event": "ping", "peer": peer.to_string(), "path": "direct", "round_trip_seconds": 0.02})
+        );
+    }
+
+    #[test]
+    fn payloads_are_text_or_base64() {
+        let gossip = |payload: &'static [u8]| {
+            let event =
+                Event::Gossip { topic: "t".to_owned(), source: PeerId::random(), payload: Bytes::from_static(payload) };
+            event_record(&event)["payload"].clone()
+        };
+        assert_eq!(gossip(b"hi"), json!({"text": "hi"}));
+        assert_eq!(gossip(b"\xff"), json!({"base64": "/w=="}));
+    }
+}

@@ -1,0 +1,185 @@
+//! What a node answers.
+
+use darkswap_core::path::PathKind;
+use libp2p::{Multiaddr, PeerId};
+use serde::{Deserialize, Serialize};
+
+use super::text;
+use crate::handle::{CommandError, PeerStatus, Receipt, Status};
+
+/// What a node answers when it did what was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To `status`.
+    Status(StatusReport),
+    /// To `peers`, by peer id.
+    Peers(Vec<PeerReport>),
+    /// To `connect`.
+    Connected {
+        /// The first usable path.
+        path: Path,
+    },
+    /// To `send`.
+    Sent(ReceiptReport),
+    /// To `subscribe`: events follow.
+    Subscribed,
+    /// To everything else.
+    Done,
+}
+
+/// A node's own state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// Its peer id.
+    #[serde(with = "text")]
+    pub peer_id: PeerId,
+    /// The version of its program.
+    pub version: String,
+    /// The addresses it listens on, circuits included.
+    pub listening: Vec<Multiaddr>,
+    /// The addresses known to be reachable from outside.
+    pub external: Vec<Multiaddr>,
+    /// Peer ids of the relays on which it holds a reservation.
+    pub reservations: Vec<String>,
+}
+
+/// A connected or wanted peer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// Who.
+    #[serde(with = "text")]
+    pub peer: PeerId,
+    /// The best path; `null` when there is none.
+    pub path: Option<Path>,
+    /// Remote address of the best path.
+    pub address: Option<Multiaddr>,
+    /// Number of open connections.
+    pub connections: usize,
+    /// Last ping round trip on the best path.
+    pub round_trip_seconds: Option<f64>,
+    /// Messages that wait for an acknowledgement.
+    pub pending: usize,
+    /// What the peer calls its program. Hostile text is possible.
+    pub agent: Option<String>,
+}
+
+/// What the receiver's acknowledgement of a message tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReceiptReport {
+    /// Id of the message, unique for its sender.
+    pub id: String,
+    /// Time from submission to acknowledgement.
+    pub elapsed_seconds: f64,
+    /// Path of the acknowledged attempt.
+    pub path: Path,
+}
+
+/// Direct, or through a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// Peer to peer.
+    Direct,
+    /// Through a relay's circuit.
+    Relayed,
+}
+
+/// What a node answers when it did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// For programs.
+    pub kind: ErrorKind,
+    /// For people.
+    pub message: String,
+}
+
+/// Why a node did not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The line is not a request.
+    Malformed,
+    /// The line is longer than the node allows; the connection is closed.
+    TooLong,
+    /// The request is of another version of the protocol.
+    UnsupportedVersion,
+    /// Too many clients; the connection is closed.
+    Busy,
+    /// No path to the peer could be made.
+    Unreachable,
+    /// The message was given up; it may or may not have arrived.
+    NotAcknowledged,
+    /// The gossip network refused a publication.
+    NotPublished,
+    /// A bound was reached.
+    LimitReached,
+    /// The node has stopped.
+    Stopped,
+}
+
+impl Path {
+    /// `direct` or `relayed`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Relayed => "relayed",
+        }
+    }
+}
+
+impl From<PathKind> for Path {
+    fn from(path: PathKind) -> Self {
+        match path {
+            PathKind::Direct => Self::Direct,
+            PathKind::Relayed => Self::Relayed,
+        }
+    }
+}
+
+impl From<Status> for StatusReport {
+    fn from(status: Status) -> Self {
+        Self {
+            peer_id: status.peer_id,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            listening: status.listening,
+            external: status.external,
+            reservations: status.reservations.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<PeerStatus> for PeerReport {
+    fn from(status: PeerStatus) -> Self {
+        Self {
+            peer: status.peer,
+            path: status.path.map(Path::from),
+            address: status.address,
+            connections: status.connections,
+            round_trip_seconds: status.round_trip.map(|time| time.as_secs_f64()),
+            pending: status.pending,
+            agent: status.agent,
+        }
+    }
+}
+
+impl From<Receipt> for ReceiptReport {
+    fn from(receipt: Receipt) -> Self {
+        Self { id: receipt.id.to_string(), elapsed_seconds: receipt.elapsed.as_secs_f64(), path: receipt.path.into() }
+    }
+}
+
+impl From<CommandError> for Refusal {
+    fn from(error: CommandError) -> Self {
+        let kind = match error {
+            CommandError::Stopped => ErrorKind::Stopped,
+            CommandError::Unreachable { .. } => ErrorKind::Unreachable,
+            CommandError::NotAcknowledged { .. } => ErrorKind::NotAcknowledged,
+            CommandError::LimitReached { .. } => ErrorKind::LimitReached,
+            CommandError::NotPublished { .. } => ErrorKind::NotPublished,
+        };
+        Self { kind, message: error.to_string() }
+    }
+}

@@ -1,0 +1,191 @@
+//! How an application talks to a running node.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use darkswap_core::message::MessageId;
+use darkswap_core::path::PathKind;
+use libp2p::{Multiaddr, PeerId};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+/// A cheap, cloneable way to give a running node commands.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    peer_id: PeerId,
+    commands: mpsc::Sender<Command>,
+}
+
+/// Why a command could not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CommandError {
+    /// The node has stopped.
+    #[error("the node has stopped")]
+    Stopped,
+    /// No path to the peer could be made.
+    #[error("no path to {peer}: {reason}")]
+    Unreachable {
+        /// Whom.
+        peer: PeerId,
+        /// The attempts' errors.
+        reason: String,
+    },
+    /// The message was given up; it may or may not have arrived.
+    #[error("message to {peer} was not acknowledged: {reason}")]
+    NotAcknowledged {
+        /// Whom.
+        peer: PeerId,
+        /// Why.
+        reason: String,
+    },
+    /// A bound was reached.
+    #[error("{what}: found {found}, at most {limit} are allowed")]
+    LimitReached {
+        /// Of what.
+        what: &'static str,
+        /// How much there was.
+        found: usize,
+        /// How much may be.
+        limit: usize,
+    },
+    /// The gossip network refused a publication.
+    #[error("not published on {topic}: {reason}")]
+    NotPublished {
+        /// The topic.
+        topic: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the receiver's acknowledgement of a message tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Id of the message.
+    pub id: MessageId,
+    /// Time from submission to acknowledgement.
+    pub elapsed: Duration,
+    /// Path of the acknowledged attempt.
+    pub path: PathKind,
+}
+
+/// A node's own state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its peer id.
+    pub peer_id: PeerId,
+    /// The addresses it listens on, circuits included.
+    pub listening: Vec<Multiaddr>,
+    /// The addresses known to be reachable from outside.
+    pub external: Vec<Multiaddr>,
+    /// Relays on which it holds a reservation.
+    pub reservations: Vec<PeerId>,
+}
+
+/// A connected or wanted peer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerStatus {
+    /// Who.
+    pub peer: PeerId,
+    /// The best path, if there is one.
+    pub path: Option<PathKind>,
+    /// Remote address of the best path.
+    pub address: Option<Multiaddr>,
+    /// Number of open connections.
+    pub connections: usize,
+    /// Last ping round trip on the best path.
+    pub round_trip: Option<Duration>,
+    /// Messages that wait for an acknowledgement.
+    pub pending: usize,
+    /// The `agent_version` that the peer sent with identify, at most 128 characters.
+    pub agent: Option<String>,
+}
+
+/// A command with the way back for its answer.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Connect { peer: PeerId, addresses: Vec<Multiaddr>, answer: oneshot::Sender<Result<PathKind, CommandError>> },
+    Disconnect { peer: PeerId, answer: oneshot::Sender<()> },
+    Send { peer: PeerId, payload: Bytes, answer: oneshot::Sender<Result<Receipt, CommandError>> },
+    Publish { topic: String, payload: Bytes, answer: oneshot::Sender<Result<(), CommandError>> },
+    Peers { answer: oneshot::Sender<Vec<PeerStatus>> },
+    Status { answer: oneshot::Sender<Status> },
+    Stop { answer: oneshot::Sender<()> },
+}
+
+impl Handle {
+    pub(crate) fn new(peer_id: PeerId, commands: mpsc::Sender<Command>) -> Self {
+        Self { peer_id, commands }
+    }
+
+    /// The node's peer id.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    /// Makes a path to a peer and keeps it: direct when possible, else through a relay. Answers with the first usable path.
+    ///
+    /// `addresses` are added to what the node knows of the peer; without any it asks the DHT and its own relays.
+    ///
+    /// # Errors
+    /// [`CommandError::Unreachable`] when the first round of attempts fails (the node goes on trying), [`CommandError::Stopped`].
+    pub async fn connect(&self, peer: PeerId, addresses: Vec<Multiaddr>) -> Result<PathKind, CommandError> {
+        self.ask(|answer| Command::Connect { peer, addresses, answer }).await?
+    }
+
+    /// Stops wanting a path to a peer and closes its connections.
+    ///
+    /// # Errors
+    /// [`CommandError::Stopped`].
+    pub async fn disconnect(&self, peer: PeerId) -> Result<(), CommandError> {
+        self.ask(|answer| Command::Disconnect { peer, answer }).await
+    }
+
+    /// Sends a message and waits until the peer acknowledged it. It survives a change of path and is delivered at most once.
+    ///
+    /// # Errors
+    /// [`CommandError::NotAcknowledged`] when its deadline passes first, [`CommandError::LimitReached`], [`CommandError::Stopped`].
+    pub async fn send(&self, peer: PeerId, payload: Bytes) -> Result<Receipt, CommandError> {
+        self.ask(|answer| Command::Send { peer, payload, answer }).await?
+    }
+
+    /// Publishes on a gossip topic.
+    ///
+    /// # Errors
+    /// [`CommandError::NotPublished`] without a subscribed peer or when the message is too large, [`CommandError::Stopped`].
+    pub async fn publish(&self, topic: &str, payload: Bytes) -> Result<(), CommandError> {
+        let topic = topic.to_owned();
+        self.ask(|answer| Command::Publish { topic, payload, answer }).await?
+    }
+
+    /// Every connected or wanted peer, by peer id.
+    ///
+    /// # Errors
+    /// [`CommandError::Stopped`].
+    pub async fn peers(&self) -> Result<Vec<PeerStatus>, CommandError> {
+        self.ask(|answer| Command::Peers { answer }).await
+    }
+
+    /// The node's own state.
+    ///
+    /// # Errors
+    /// [`CommandError::Stopped`].
+    pub async fn status(&self) -> Result<Status, CommandError> {
+        self.ask(|answer| Command::Status { answer }).await
+    }
+
+    /// Closes every connection in good order and stops the node.
+    ///
+    /// # Errors
+    /// [`CommandError::Stopped`] when it had stopped already.
+    pub async fn stop(&self) -> Result<(), CommandError> {
+        self.ask(|answer| Command::Stop { answer }).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, CommandError> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(command(answer)).await.map_err(|_| CommandError::Stopped)?;
+        answered.await.map_err(|_| CommandError::Stopped)
+    }
+}

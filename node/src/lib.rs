@@ -1,0 +1,24 @@
+//! The DarkSwap node: libp2p transports on a seam, path choice, relaying, messages and gossip.
+//!
+//! [`Node::new`] is the only way to make a node, in the shipped binary, in the simulator and in tests; what differs is the
+//! [`Runtime`] that is handed in.
+
+pub mod config;
+pub mod config_file;
+pub mod control;
+pub mod event;
+pub mod handle;
+pub mod identity;
+pub mod limits;
+mod message_codec;
+mod node;
+mod runtime;
+mod runtime_tokio;
+pub mod transport;
+
+pub use config::Config;
+pub use event::Event;
+pub use handle::Handle;
+pub use node::{Node, NodeError};
+pub use runtime::{Runtime, TcpListener, TcpStream, UdpSocket};
+pub use runtime_tokio::TokioRuntime;

@@ -1,0 +1,156 @@
+//! The libp2p behaviours of a node and their configuration.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::identity::Keypair;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{PeerId, StreamProtocol, autonat, dcutr, gossipsub, identify, kad, ping, relay, request_response};
+
+use super::NodeError;
+use super::candidates;
+use crate::config::{Config, Reachability};
+use crate::limits::Limits;
+use crate::message_codec::{Codec, PROTOCOL};
+
+/// What identify tells of the protocol family and the program.
+const PROTOCOL_FAMILY: &str = "/darkswap/1";
+const AGENT: &str = concat!("darkswap/", env!("CARGO_PKG_VERSION"));
+/// The DHT of this network, apart from IPFS'.
+const DHT: StreamProtocol = StreamProtocol::new("/darkswap/kad/1");
+
+/// js-libp2p aborts a ping stream that is idle for 10 s.
+const PING: Duration = Duration::from_secs(8);
+const PING_TIMEOUT: Duration = Duration::from_secs(8);
+const IDENTIFY: Duration = Duration::from_secs(300);
+/// Peers whose addresses identify keeps.
+const IDENTIFY_CACHE: usize = 256;
+/// How long one attempt to deliver a message waits for its acknowledgement.
+const MESSAGE_ATTEMPT: Duration = Duration::from_secs(10);
+/// Messages of one connection that are handled at once, in each direction.
+const MESSAGE_STREAMS: usize = 128;
+/// Relay: how long a reservation lasts (the specification's default) and how often a peer or an address may ask.
+const RESERVATION: Duration = Duration::from_secs(3_600);
+const RESERVATIONS_PER_PEER: usize = 4;
+const RESERVATION_RATE: (u32, Duration) = (30, Duration::from_secs(120));
+const CIRCUIT_RATE: (u32, Duration) = (60, Duration::from_secs(60));
+/// The same from one address, behind which a carrier's NAT may hide many peers.
+const ADDRESS_RATE: (u32, Duration) = (600, Duration::from_secs(60));
+/// DHT: parallel requests of a query, and how long a query may take.
+const QUERY_PARALLELISM: usize = 3;
+const QUERY: Duration = Duration::from_secs(30);
+const DHT_PACKET: usize = 16 << 10;
+
+#[derive(NetworkBehaviour)]
+pub(super) struct Behaviour {
+    pub(super) limits: connection_limits::Behaviour,
+    pub(super) relay_client: relay::client::Behaviour,
+    pub(super) relay_server: Toggle<relay::Behaviour>,
+    pub(super) dcutr: Toggle<dcutr::Behaviour>,
+    pub(super) candidates: candidates::Behaviour,
+    pub(super) identify: identify::Behaviour,
+    pub(super) ping: ping::Behaviour,
+    pub(super) autonat_client: Toggle<autonat::v2::client::Behaviour>,
+    pub(super) autonat_server: Toggle<autonat::v2::server::Behaviour>,
+    pub(super) kad: Toggle<kad::Behaviour<kad::store::MemoryStore>>,
+    pub(super) gossip: gossipsub::Behaviour,
+    pub(super) messages: request_response::Behaviour<Codec>,
+}
+
+pub(super) fn build(
+    config: &Config,
+    identity: &Keypair,
+    circuits: relay::client::Behaviour,
+) -> Result<Behaviour, NodeError> {
+    let local = identity.public().to_peer_id();
+    let public = config.reachability == Reachability::Public;
+    let auto = config.reachability == Reachability::Auto;
+    Ok(Behaviour {
+        limits: connection_limits(&config.limits),
+        relay_client: circuits,
+        relay_server: config.relay_server.then(|| relay::Behaviour::new(local, relay_server(&config.limits))).into(),
+        dcutr: config.hole_punching.then(|| dcutr::Behaviour::new(local)).into(),
+        candidates: candidates::Behaviour::default(),
+        identify: identify::Behaviour::new(
+            identify::Config::new(PROTOCOL_FAMILY.to_owned(), identity.public())
+                .with_agent_version(AGENT.to_owned())
+                .with_interval(IDENTIFY)
+                .with_cache_size(IDENTIFY_CACHE)
+                .with_push_listen_addr_updates(true),
+        ),
+        ping: ping::Behaviour::new(ping::Config::new().with_interval(PING).with_timeout(PING_TIMEOUT)),
+        autonat_client: auto.then(autonat::v2::client::Behaviour::default).into(),
+        autonat_server: public.then(autonat::v2::server::Behaviour::default).into(),
+        kad: config.discovery.then(|| dht(local, config.reachability)).into(),
+        gossip: gossip(identity, &config.limits)?,
+        messages: request_response::Behaviour::with_codec(
+            Codec::new(config.limits.message_size),
+            [(PROTOCOL, request_response::ProtocolSupport::Full)],
+            request_response::Config::default()
+                .with_request_timeout(MESSAGE_ATTEMPT)
+                .with_max_concurrent_streams(MESSAGE_STREAMS),
+        ),
+    })
+}
+
+fn connection_limits(limits: &Limits) -> connection_limits::Behaviour {
+    connection_limits::Behaviour::new(
+        ConnectionLimits::default()
+            .with_max_established(Some(limits.connections))
+            .with_max_established_per_peer(Some(limits.connections_per_peer))
+            .with_max_pending_incoming(Some(limits.pending_connections))
+            .with_max_pending_outgoing(Some(limits.pending_connections)),
+    )
+}
+
+fn relay_server(limits: &Limits) -> relay::Config {
+    let rate = |(count, interval)| (NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), interval);
+    let (reservations, reservation_interval) = rate(RESERVATION_RATE);
+    let (circuits, circuit_interval) = rate(CIRCUIT_RATE);
+    let (address, address_interval) = rate(ADDRESS_RATE);
+    relay::Config {
+        max_reservations: limits.relay_reservations,
+        max_reservations_per_peer: RESERVATIONS_PER_PEER,
+        reservation_duration: RESERVATION,
+        reservation_rate_limiters: Vec::new(),
+        max_circuits: limits.relay_circuits,
+        max_circuits_per_peer: limits.relay_circuits_per_peer,
+        max_circuit_duration: limits.relay_circuit_duration,
+        max_circuit_bytes: limits.relay_circuit_bytes,
+        circuit_src_rate_limiters: Vec::new(),
+    }
+    .reservation_rate_per_peer(reservations, reservation_interval)
+    .reservation_rate_per_ip(address, address_interval)
+    .circuit_src_per_peer(circuits, circuit_interval)
+    .circuit_src_per_ip(address, address_interval)
+}
+
+fn dht(local: PeerId, reachability: Reachability) -> kad::Behaviour<kad::store::MemoryStore> {
+    let mut config = kad::Config::new(DHT);
+    config
+        .set_query_timeout(QUERY)
+        .set_parallelism(NonZeroUsize::new(QUERY_PARALLELISM).unwrap_or(NonZeroUsize::MIN))
+        .set_max_packet_size(DHT_PACKET)
+        .set_record_filtering(kad::StoreInserts::FilterBoth)
+        .set_kbucket_inserts(kad::BucketInserts::Manual);
+    let mut dht = kad::Behaviour::with_config(local, kad::store::MemoryStore::new(local), config);
+    match reachability {
+        Reachability::Public => dht.set_mode(Some(kad::Mode::Server)),
+        Reachability::Private => dht.set_mode(Some(kad::Mode::Client)),
+        // Client until an external address is confirmed.
+        Reachability::Auto => {}
+    }
+    dht
+}
+
+fn gossip(identity: &Keypair, limits: &Limits) -> Result<gossipsub::Behaviour, NodeError> {
+    let config = gossipsub::ConfigBuilder::default()
+        .validation_mode(gossipsub::ValidationMode::Strict)
+        .max_transmit_size(limits.gossip_size)
+        .build()
+        .map_err(|error| NodeError::Gossip(error.to_string()))?;
+    gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Signed(identity.clone()), config)
+        .map_err(|error| NodeError::Gossip(error.to_owned()))
+}

@@ -1,0 +1,129 @@
+//! Carrying out what the application asks for.
+
+use bytes::Bytes;
+use darkswap_core::message::SubmitError;
+use darkswap_core::path::Input;
+use libp2p::{Multiaddr, PeerId, gossipsub};
+use tokio::sync::oneshot;
+
+use super::Node;
+use super::peer::{PathWaiter, Submitted};
+use crate::handle::{Command, CommandError, PeerStatus, Receipt, Status};
+
+impl Node {
+    pub(super) fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Connect { peer, addresses, answer } => self.connect(peer, addresses, answer),
+            Command::Disconnect { peer, answer } => {
+                if self.peers.contains_key(&peer) {
+                    self.input(peer, Input::Release);
+                }
+                let _ = answer.send(());
+            }
+            Command::Send { peer, payload, answer } => self.send(peer, payload, answer),
+            Command::Publish { topic, payload, answer } => {
+                let _ = answer.send(self.publish(&topic, payload));
+            }
+            Command::Peers { answer } => {
+                let _ = answer.send(self.peer_statuses());
+            }
+            Command::Status { answer } => {
+                let _ = answer.send(self.status());
+            }
+            Command::Stop { answer } => self.stopping = Some(answer),
+        }
+    }
+
+    fn connect(&mut self, id: PeerId, addresses: Vec<Multiaddr>, answer: PathWaiter) {
+        if id == self.handle.peer_id() {
+            let reason = "it is this node itself".to_owned();
+            let _ = answer.send(Err(CommandError::Unreachable { peer: id, reason }));
+            return;
+        }
+        let limit = self.config.limits.addresses_per_peer;
+        let peer = self.peer(id);
+        for address in addresses {
+            peer.book.add(id, address, limit);
+        }
+        match peer.path.best() {
+            Some(kind) => {
+                let _ = answer.send(Ok(kind));
+            }
+            None => peer.waiters.push(answer),
+        }
+        self.want(id);
+    }
+
+    fn want(&mut self, id: PeerId) {
+        self.addresses_changed(id);
+        if !self.peer(id).book.known().direct() {
+            self.look_up(id);
+        }
+        self.input(id, Input::Want);
+    }
+
+    /// Asks the DHT where a peer is.
+    fn look_up(&mut self, id: PeerId) {
+        if self.lookups.contains_key(&id) {
+            return;
+        }
+        if let Some(dht) = self.swarm.behaviour_mut().kad.as_mut() {
+            let query = dht.get_closest_peers(id);
+            self.lookups.insert(id, query);
+        }
+    }
+
+    fn send(&mut self, id: PeerId, payload: Bytes, answer: oneshot::Sender<Result<Receipt, CommandError>>) {
+        let (size, limit) = (payload.len(), self.config.limits.message_size);
+        if size > limit {
+            let _ = answer.send(Err(CommandError::LimitReached { what: "message size in bytes", found: size, limit }));
+            return;
+        }
+        let now = self.now();
+        let peer = self.peer(id);
+        match peer.outbox.submit(now, payload) {
+            Ok(message) => {
+                peer.receipts.insert(message, Submitted { answer, size });
+                self.want(id);
+            }
+            Err(SubmitError::Full { pending, limit }) => {
+                let what = "messages that wait for an acknowledgement";
+                let _ = answer.send(Err(CommandError::LimitReached { what, found: pending, limit }));
+            }
+        }
+    }
+
+    fn publish(&mut self, topic: &str, payload: Bytes) -> Result<(), CommandError> {
+        let refused = |reason: String| CommandError::NotPublished { topic: topic.to_owned(), reason };
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let published = gossip.publish(gossipsub::IdentTopic::new(topic), payload);
+        published.map(|_| ()).map_err(|error| refused(error.to_string()))
+    }
+
+    fn peer_statuses(&self) -> Vec<PeerStatus> {
+        let shown = self.peers.iter().filter(|(_, peer)| !peer.is_idle());
+        shown
+            .map(|(id, peer)| {
+                let best = peer.best();
+                PeerStatus {
+                    peer: *id,
+                    path: peer.path.best(),
+                    address: best.map(|connection| connection.address.clone()),
+                    connections: peer.connections.len(),
+                    round_trip: best.and_then(|connection| connection.round_trip),
+                    pending: peer.outbox.len(),
+                    agent: peer.agent.clone(),
+                }
+            })
+            .collect()
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            peer_id: self.handle.peer_id(),
+            listening: self.swarm.listeners().cloned().collect(),
+            external: self.swarm.external_addresses().cloned().collect(),
+            reservations: self.relays.held(),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Carrying out what a peer's machines ask for.
+
+use std::collections::BTreeMap;
+
+use darkswap_core::Time;
+use darkswap_core::message::{self, Inbox, MessageId, Outbox};
+use darkswap_core::path::{Input, Machine, Output, PathKind};
+use libp2p::PeerId;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+
+use super::Node;
+use super::address_book::AddressBook;
+use super::peer::Peer;
+use crate::event::Event;
+use crate::handle::CommandError;
+use crate::message_codec::Message;
+
+impl Node {
+    /// The peer's entry, made when missing; an idle one makes room when there are too many.
+    pub(super) fn peer(&mut self, id: PeerId) -> &mut Peer {
+        let now = self.now();
+        if !self.peers.contains_key(&id) {
+            self.make_room();
+            let peer = Peer {
+                path: Machine::new(self.handle.peer_id() < id, self.random()),
+                outbox: Outbox::new(
+                    self.session,
+                    self.config.limits.pending_messages,
+                    self.config.limits.message_deadline,
+                ),
+                inbox: Inbox::new(),
+                book: AddressBook::default(),
+                connections: BTreeMap::new(),
+                waiters: Vec::new(),
+                receipts: BTreeMap::new(),
+                agent: None,
+                last_error: None,
+                last_used: now,
+                timer: None,
+            };
+            self.peers.insert(id, peer);
+        }
+        let peer = self.peers.get_mut(&id).expect("it was there or has just been inserted");
+        peer.last_used = now;
+        peer
+    }
+
+    fn make_room(&mut self) {
+        if self.peers.len() < self.config.limits.peers {
+            return;
+        }
+        let idle = self.peers.iter().filter(|(_, peer)| peer.is_idle()).min_by_key(|(_, peer)| peer.last_used);
+        if let Some(id) = idle.map(|(id, _)| *id)
+            && let Some(peer) = self.peers.remove(&id)
+            && let Some(at) = peer.timer
+        {
+            self.timers.remove(&(at, id));
+        }
+    }
+
+    /// Gives a peer's path machine an input and does what comes out.
+    pub(super) fn input(&mut self, id: PeerId, input: Input) {
+        let now = self.now();
+        self.peer(id).path.handle(now, input);
+        self.drive(id);
+    }
+
+    pub(super) fn on_deadline(&mut self) {
+        let now = self.now();
+        while let Some((at, id)) = self.timers.first().copied()
+            && at <= now
+        {
+            self.timers.pop_first();
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.timer = None;
+            }
+            self.input(id, Input::Tick);
+        }
+    }
+
+    /// Drains a peer's machines and notes its next deadline.
+    pub(super) fn drive(&mut self, id: PeerId) {
+        let now = self.now();
+        while let Some(output) = self.peers.get_mut(&id).and_then(|peer| peer.path.poll()) {
+            self.on_path_output(now, id, output);
+        }
+        loop {
+            let Some(peer) = self.peers.get_mut(&id) else { return };
+            peer.outbox.set_path(peer.path.best().is_some());
+            let Some(output) = peer.outbox.poll(now) else { break };
+            self.on_outbox_output(id, output);
+        }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let deadline = peer.deadline();
+        if let Some(at) = std::mem::replace(&mut peer.timer, deadline) {
+            self.timers.remove(&(at, id));
+        }
+        if let Some(at) = deadline {
+            self.timers.insert((at, id));
+        }
+    }
+
+    fn on_path_output(&mut self, now: Time, id: PeerId, output: Output) {
+        match output {
+            Output::Dial { kind } => self.dial(now, id, kind),
+            Output::Close { connection } => {
+                let open = self.peers.get(&id).and_then(|peer| peer.connections.get(&connection)).map(|open| open.id);
+                if let Some(open) = open {
+                    self.swarm.close_connection(open);
+                }
+            }
+            Output::Changed { from, to, elapsed } => {
+                let peer = self.peer(id);
+                let transport = peer.best().map(|connection| connection.transport);
+                if let Some(kind) = to {
+                    for waiter in std::mem::take(&mut peer.waiters) {
+                        let _ = waiter.send(Ok(kind));
+                    }
+                }
+                self.report(Event::PathChanged { peer: id, from, to, elapsed, transport });
+            }
+            Output::Failed { .. } => {
+                let peer = self.peer(id);
+                let reason = peer.last_error.take().unwrap_or_else(|| "no address is known".to_owned());
+                for waiter in std::mem::take(&mut peer.waiters) {
+                    let _ = waiter.send(Err(CommandError::Unreachable { peer: id, reason: reason.clone() }));
+                }
+                self.report(Event::PathFailed { peer: id, reason });
+            }
+        }
+    }
+
+    fn dial(&mut self, now: Time, id: PeerId, kind: PathKind) {
+        let mut addresses = self.peers.get(&id).map(|peer| peer.book.of(kind)).unwrap_or_default();
+        if kind == PathKind::Relayed && addresses.is_empty() {
+            addresses = self.relays.circuits_to(id);
+        }
+        let options = DialOpts::peer_id(id).addresses(addresses).condition(PeerCondition::Always).build();
+        let connection = options.connection_id();
+        match self.swarm.dial(options) {
+            Ok(()) => {
+                self.dials.insert(connection, (id, kind));
+            }
+            Err(error) => self.on_dial_failed(now, id, kind, error.to_string()),
+        }
+    }
+
+    /// Notes a failed dial; the machine's answer is drained by whoever drives the peer.
+    pub(super) fn on_dial_failed(&mut self, now: Time, id: PeerId, kind: PathKind, reason: String) {
+        let peer = self.peer(id);
+        peer.last_error = Some(format!("{kind}: {reason}"));
+        peer.path.handle(now, Input::DialFailed { kind });
+        self.report(Event::DialFailed { peer: Some(id), reason });
+    }
+
+    fn on_outbox_output(&mut self, id: PeerId, output: message::Output) {
+        match output {
+            message::Output::Transmit { id: message, payload } => {
+                let request =
+                    self.swarm.behaviour_mut().messages.send_request(&id, Ok(Message { id: message, payload }));
+                self.attempts.insert(request, (id, message));
+            }
+            message::Output::Expired { id: message } => {
+                let deadline = self.config.limits.message_deadline;
+                self.give_up(id, message, format!("no acknowledgement within {deadline:?}"));
+            }
+        }
+    }
+
+    /// Tells the sender that a message is not tried any more.
+    pub(super) fn give_up(&mut self, id: PeerId, message: MessageId, reason: String) {
+        if let Some(submitted) = self.peer(id).receipts.remove(&message) {
+            let _ = submitted.answer.send(Err(CommandError::NotAcknowledged { peer: id, reason: reason.clone() }));
+        }
+        self.report(Event::MessageFailed { peer: id, id: message, reason });
+    }
+
+    /// Tells a peer's machine what is known of its addresses.
+    pub(super) fn addresses_changed(&mut self, id: PeerId) {
+        let through_own_relays = !self.relays.circuits_to(id).is_empty();
+        let mut known = self.peer(id).book.known();
+        known.relayed |= through_own_relays;
+        self.input(id, Input::Addresses(known));
+    }
+}

@@ -1,0 +1,274 @@
+//! The node: one event loop that owns the swarm and the machines.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `behaviour` | the libp2p behaviours and their bounds |
+//! | `peer`, `address_book`, `relays` | what the loop keeps |
+//! | `drive` | carries out what a peer's machines ask for |
+//! | `swarm_event` | turns libp2p's events into inputs and events |
+//! | `command` | carries out what the application asks for |
+
+mod address_book;
+mod behaviour;
+mod candidates;
+mod command;
+mod drive;
+mod peer;
+mod relays;
+mod swarm_event;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use darkswap_core::Time;
+use darkswap_core::message::MessageId;
+use darkswap_core::path::{ConnectionKey, PathKind};
+use futures::StreamExt as _;
+use libp2p::identity::Keypair;
+use libp2p::request_response::OutboundRequestId;
+use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId, Swarm, gossipsub, kad, relay};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::Runtime;
+use crate::config::{Config, PeerAddress, Reachability};
+use crate::event::Event;
+use crate::handle::{Command, Handle};
+use crate::transport::{self, TransportError};
+use behaviour::Behaviour;
+use peer::Peer;
+use relays::Relays;
+
+/// Commands that wait for the loop; a sender of more waits itself.
+const COMMANDS: usize = 256;
+/// Silence on every stream after which a connection is closed. Connections are kept by whoever wants the peer; this only collects
+/// what nobody closed.
+const IDLE: Duration = Duration::from_secs(3_600);
+/// How long a stopping node waits for its connections to close in good order.
+const STOPPING: Duration = Duration::from_secs(2);
+/// Streams of one connection that may negotiate their protocol at once.
+const NEGOTIATING: usize = 256;
+
+/// Why a node could not be made.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// A transport could not be made.
+    #[error("{0}")]
+    Transport(#[from] TransportError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The configured address.
+        address: Multiaddr,
+        /// The host's or the transport's word.
+        reason: String,
+    },
+    /// The gossip configuration is inconsistent.
+    #[error("gossip cannot be set up: {0}")]
+    Gossip(String),
+}
+
+type Observer = Box<dyn FnMut(&Event) + Send>;
+
+/// A node. [`run`](Self::run) it to its end and talk to it through its [`handle`](Self::handle).
+pub struct Node {
+    swarm: Swarm<Behaviour>,
+    config: Config,
+    runtime: Arc<dyn Runtime>,
+    handle: Handle,
+    commands: mpsc::Receiver<Command>,
+    observers: Vec<Observer>,
+    started: Instant,
+    session: u64,
+    peers: BTreeMap<PeerId, Peer>,
+    timers: BTreeSet<(Time, PeerId)>,
+    relays: Relays,
+    /// Dials of ours under way.
+    dials: BTreeMap<ConnectionId, (PeerId, PathKind)>,
+    /// Open connections.
+    connections: BTreeMap<ConnectionId, (PeerId, ConnectionKey)>,
+    next_connection: u64,
+    /// Attempts to deliver a message.
+    attempts: BTreeMap<OutboundRequestId, (PeerId, MessageId)>,
+    /// Queries of the DHT for a peer's addresses.
+    lookups: BTreeMap<PeerId, kad::QueryId>,
+    /// Addresses under which peers saw us, the newest last.
+    own_addresses: VecDeque<Multiaddr>,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("peer_id", &self.handle.peer_id()).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Makes a node and opens its listeners. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`NodeError`] when a transport cannot be made or an address cannot be listened on.
+    pub fn new(config: Config, identity: Keypair, runtime: Arc<dyn Runtime>) -> Result<Self, NodeError> {
+        let local = identity.public().to_peer_id();
+        let (circuit_transport, circuits) = relay::client::new(local);
+        let transport = transport::build(&identity, &runtime, circuit_transport)?;
+        let behaviour = behaviour::build(&config, &identity, circuits)?;
+        let tasks = Arc::clone(&runtime);
+        let swarm_config = libp2p::swarm::Config::with_executor(move |task| tasks.spawn("connection", task))
+            .with_idle_connection_timeout(IDLE)
+            .with_max_negotiating_inbound_streams(NEGOTIATING);
+        let swarm = Swarm::new(transport, behaviour, local, swarm_config);
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let random = || {
+            let mut bytes = [0; 8];
+            runtime.fill_random(&mut bytes);
+            u64::from_le_bytes(bytes)
+        };
+        let session = random();
+        let wanted = if config.reachability == Reachability::Public { &[][..] } else { &config.relays };
+        let relays = Relays::new(wanted, random);
+        let mut node = Self {
+            swarm,
+            handle: Handle::new(local, sender),
+            commands,
+            observers: Vec::new(),
+            started: Instant::now(),
+            session,
+            peers: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            relays,
+            dials: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            next_connection: 0,
+            attempts: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+            own_addresses: VecDeque::new(),
+            stopping: None,
+            config,
+            runtime,
+        };
+        node.open()?;
+        Ok(node)
+    }
+
+    /// The way to talk to the node while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Has `observer` called with every event, in order, within the node's loop: it must not block.
+    pub fn observe(&mut self, observer: impl FnMut(&Event) + Send + 'static) {
+        self.observers.push(Box::new(observer));
+    }
+
+    /// Runs the node until it is told to [`stop`](Handle::stop).
+    pub async fn run(mut self) {
+        loop {
+            self.ask_relays();
+            let wake = self.next_deadline();
+            tokio::select! {
+                biased;
+                event = self.swarm.select_next_some() => self.on_swarm_event(event),
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    // The node holds a sender itself.
+                    None => break,
+                },
+                () = sleep_until(wake.map(|at| self.started + at)) => self.on_deadline(),
+            }
+            if self.stopping.is_some() {
+                break;
+            }
+        }
+        self.close().await;
+    }
+
+    fn open(&mut self) -> Result<(), NodeError> {
+        for address in self.config.listen.clone() {
+            self.swarm
+                .listen_on(address.clone())
+                .map_err(|error| NodeError::Listen { address, reason: error.to_string() })?;
+        }
+        for address in self.config.external.clone() {
+            self.swarm.add_external_address(address);
+        }
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        for topic in &self.config.topics {
+            gossip
+                .subscribe(&gossipsub::IdentTopic::new(topic))
+                .map_err(|error| NodeError::Gossip(error.to_string()))?;
+        }
+        if let Some(dht) = self.swarm.behaviour_mut().kad.as_mut() {
+            for PeerAddress { peer, address } in &self.config.bootstrap {
+                dht.add_address(peer, address.clone());
+            }
+            if !self.config.bootstrap.is_empty() {
+                // Fails without known peers only.
+                let _ = dht.bootstrap();
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells every peer and lets the connections end in good order.
+    async fn close(mut self) {
+        for connection in std::mem::take(&mut self.connections).into_keys() {
+            self.swarm.close_connection(connection);
+        }
+        let closing = async {
+            while self.swarm.network_info().num_peers() > 0 {
+                self.swarm.select_next_some().await;
+            }
+        };
+        let _ = tokio::time::timeout(STOPPING, closing).await;
+        if let Some(answer) = self.stopping.take() {
+            let _ = answer.send(());
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.started.elapsed()
+    }
+
+    fn report(&mut self, event: Event) {
+        for observer in &mut self.observers {
+            observer(&event);
+        }
+    }
+
+    fn random(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.runtime.fill_random(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        let peers = self.timers.first().map(|(at, _)| *at);
+        [peers, self.relays.deadline()].into_iter().flatten().min()
+    }
+
+    fn ask_relays(&mut self) {
+        let now = self.now();
+        for (relay, address) in self.relays.due(now) {
+            match self.swarm.listen_on(address) {
+                Ok(listener) => self.relays.asked(relay, listener),
+                Err(error) => {
+                    self.relays.failed(now, relay);
+                    self.report(Event::ReservationLost { relay, reason: error.to_string() });
+                }
+            }
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,72 @@
+//! Everything the node keeps of one peer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use darkswap_core::Time;
+use darkswap_core::message::{Inbox, MessageId, Outbox};
+use darkswap_core::path::{ConnectionKey, Machine, PathKind};
+use libp2p::Multiaddr;
+use libp2p::swarm::ConnectionId;
+use tokio::sync::oneshot;
+
+use super::address_book::AddressBook;
+use crate::event::{HolePunchRole, TransportKind};
+use crate::handle::{CommandError, Receipt};
+
+/// Somebody who waits for a path.
+pub(super) type PathWaiter = oneshot::Sender<Result<PathKind, CommandError>>;
+
+/// One peer: its machines, its addresses, who waits for it.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) path: Machine,
+    pub(super) outbox: Outbox,
+    pub(super) inbox: Inbox,
+    pub(super) book: AddressBook,
+    pub(super) connections: BTreeMap<ConnectionKey, Connection>,
+    pub(super) waiters: Vec<PathWaiter>,
+    pub(super) receipts: BTreeMap<MessageId, Submitted>,
+    pub(super) agent: Option<String>,
+    pub(super) last_error: Option<String>,
+    pub(super) last_used: Time,
+    /// The deadline under which the peer is noted in the node's timers.
+    pub(super) timer: Option<Time>,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) kind: PathKind,
+    pub(super) transport: TransportKind,
+    /// Our role in it; of a relayed connection also our role in the hole punch that follows.
+    pub(super) role: HolePunchRole,
+    pub(super) address: Multiaddr,
+    pub(super) round_trip: Option<Duration>,
+}
+
+/// A message whose sender waits.
+#[derive(Debug)]
+pub(super) struct Submitted {
+    pub(super) answer: oneshot::Sender<Result<Receipt, CommandError>>,
+    pub(super) size: usize,
+}
+
+impl Peer {
+    /// The connection behind the best path: the newest of the best kind.
+    pub(super) fn best(&self) -> Option<&Connection> {
+        let kind = self.path.best()?;
+        self.connections.values().rev().find(|connection| connection.kind == kind)
+    }
+
+    /// When something has to be done for this peer if nothing else happens.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        [self.path.deadline(), self.outbox.deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether nothing is lost when the peer is forgotten.
+    pub(super) fn is_idle(&self) -> bool {
+        self.path.is_idle() && self.outbox.is_empty() && self.waiters.is_empty()
+    }
+}

@@ -1,0 +1,357 @@
+//! Turning libp2p's events into inputs of the machines and events of the node.
+
+use darkswap_core::path::{ConnectionKey, Input, PathKind};
+use darkswap_core::wire::{Acknowledgement, Malformed, Verdict};
+use libp2p::core::{ConnectedPoint, Endpoint};
+use libp2p::request_response::{Message as Exchange, OutboundFailure, OutboundRequestId, ResponseChannel};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, SwarmEvent};
+use libp2p::{PeerId, autonat, dcutr, gossipsub, identify, kad, ping, relay, request_response};
+
+use super::Node;
+use super::address_book::is_relayed;
+use super::behaviour::BehaviourEvent;
+use super::peer::Connection;
+use crate::config::Reachability;
+use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
+use crate::handle::Receipt;
+use crate::message_codec::{Message, Refused};
+use crate::transport;
+
+/// Addresses under which peers saw us that are kept, to tell new ones.
+const OWN_ADDRESSES: usize = 32;
+/// Characters of a peer's `agent_version` that are kept.
+const AGENT: usize = 128;
+
+impl Node {
+    pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour_event(event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.on_opened(peer_id, connection_id, &endpoint);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+                self.on_closed(peer_id, connection_id, cause.map(|cause| cause.to_string()));
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
+                match self.dials.remove(&connection_id) {
+                    Some((peer, kind)) => {
+                        let now = self.now();
+                        self.on_dial_failed(now, peer, kind, error.to_string());
+                        self.drive(peer);
+                    }
+                    // A hole punch or an AutoNAT dial-back; they report for themselves.
+                    None => tracing::debug!(peer = ?peer_id, %error, "a behaviour's dial failed"),
+                }
+            }
+            SwarmEvent::NewListenAddr { address, .. } => self.on_listening(address),
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                let reason = reason.err().map(|error| error.to_string());
+                let now = self.now();
+                match self.relays.closed(now, listener_id) {
+                    Some(relay) => {
+                        let reason = reason.unwrap_or_else(|| "the relay ended it".to_owned());
+                        self.report(Event::ReservationLost { relay, reason });
+                    }
+                    None => self.report(Event::ListenerClosed { addresses, reason }),
+                }
+            }
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener could not accept"),
+            SwarmEvent::ExternalAddrConfirmed { address } => self.report(Event::ExternalAddress { address }),
+            SwarmEvent::IncomingConnectionError { error, send_back_addr, .. } => {
+                tracing::debug!(%error, %send_back_addr, "an incoming connection failed");
+            }
+            other => tracing::trace!(event = ?other),
+        }
+    }
+
+    fn on_listening(&mut self, address: libp2p::Multiaddr) {
+        // A node that is declared public is reachable where it listens, unless it was told where else.
+        if self.config.reachability == Reachability::Public && self.config.external.is_empty() && !is_relayed(&address)
+        {
+            self.swarm.add_external_address(address.clone());
+        }
+        self.report(Event::Listening { address });
+    }
+
+    fn on_opened(&mut self, id: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
+        self.dials.remove(&connection);
+        let address = endpoint.get_remote_address().clone();
+        let (kind, transport) = if endpoint.is_relayed() {
+            (PathKind::Relayed, TransportKind::Circuit)
+        } else {
+            (PathKind::Direct, transport::kind(&address))
+        };
+        let key = ConnectionKey(self.next_connection);
+        self.next_connection += 1;
+        self.connections.insert(connection, (id, key));
+        let role = match endpoint {
+            ConnectedPoint::Dialer { role_override: Endpoint::Dialer, .. } => HolePunchRole::Client,
+            ConnectedPoint::Dialer { role_override: Endpoint::Listener, .. } | ConnectedPoint::Listener { .. } => {
+                HolePunchRole::Server
+            }
+        };
+        let entry = Connection { id: connection, kind, transport, role, address: address.clone(), round_trip: None };
+        self.peer(id).connections.insert(key, entry);
+        self.report(Event::ConnectionOpened { peer: id, path: kind, transport, address, dialer: endpoint.is_dialer() });
+        self.input(id, Input::Opened { connection: key, kind });
+    }
+
+    fn on_closed(&mut self, id: PeerId, connection: ConnectionId, reason: Option<String>) {
+        let Some((_, key)) = self.connections.remove(&connection) else { return };
+        let Some(closed) = self.peer(id).connections.remove(&key) else { return };
+        let broke = closed.kind == PathKind::Direct && reason.is_some();
+        self.report(Event::ConnectionClosed { peer: id, path: closed.kind, reason });
+        self.input(id, Input::Closed { connection: key });
+        if broke {
+            self.observe_again();
+        }
+    }
+
+    /// Connects to our relays once more, to learn from identify under which address they see us now. A NAT that forgot its mappings
+    /// breaks direct connections, while those to relays move on to the new mapping without telling anybody.
+    fn observe_again(&mut self) {
+        let now = self.now();
+        for (relay, address) in self.relays.observers(now) {
+            let options = DialOpts::peer_id(relay).addresses(vec![address]).condition(PeerCondition::Always).build();
+            if let Err(error) = self.swarm.dial(options) {
+                tracing::debug!(%relay, %error, "a relay cannot be asked how it sees us");
+            }
+        }
+    }
+
+    /// Takes note of an address under which a peer sees us.
+    fn observed(&mut self, address: libp2p::Multiaddr) {
+        if self.own_addresses.contains(&address) {
+            return;
+        }
+        if self.own_addresses.len() >= OWN_ADDRESSES {
+            self.own_addresses.pop_front();
+        }
+        self.own_addresses.push_back(address.clone());
+        self.swarm.behaviour_mut().candidates.announce(address);
+        let relayed: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.path.best() == Some(PathKind::Relayed))
+            .map(|(id, _)| *id)
+            .collect();
+        relayed.into_iter().for_each(|id| self.input(id, Input::OwnAddress));
+    }
+
+    fn on_behaviour_event(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::RelayClient(event) => self.on_relay_client(&event),
+            BehaviourEvent::Dcutr(event) => self.on_hole_punch(event),
+            BehaviourEvent::Identify(event) => self.on_identify(event),
+            BehaviourEvent::Ping(event) => self.on_ping(event),
+            BehaviourEvent::AutonatClient(autonat::v2::client::Event { tested_addr, result, .. }) => {
+                self.report(Event::Reachability { address: tested_addr, reachable: result.is_ok() });
+            }
+            BehaviourEvent::Kad(event) => self.on_kad(event),
+            BehaviourEvent::Gossip(event) => self.on_gossip(event),
+            BehaviourEvent::Messages(event) => self.on_exchange(event),
+            BehaviourEvent::RelayServer(event) => tracing::debug!(?event, "relay server"),
+            BehaviourEvent::AutonatServer(event) => tracing::debug!(?event, "autonat server"),
+            BehaviourEvent::Limits(never) | BehaviourEvent::Candidates(never) => match never {},
+        }
+    }
+
+    fn on_relay_client(&mut self, event: &relay::client::Event) {
+        if let relay::client::Event::ReservationReqAccepted { relay_peer_id, renewal, .. } = event {
+            let elapsed = self.relays.accepted(self.now(), *relay_peer_id);
+            self.report(Event::ReservationAccepted { relay: *relay_peer_id, renewal: *renewal, elapsed });
+        }
+    }
+
+    fn on_hole_punch(&mut self, dcutr::Event { remote_peer_id: id, result }: dcutr::Event) {
+        // The listener of the relayed connection is the QUIC server of the direct one (DCUtR specification, "Roles").
+        let role = match &result {
+            Ok(connection) => self.connection(*connection).map(|connection| connection.role),
+            Err(_) => {
+                self.peer(id).connections.values().rev().find(|it| it.kind == PathKind::Relayed).map(|it| it.role)
+            }
+        };
+        let role = role.unwrap_or(HolePunchRole::Server);
+        let reason = result.err().map(|error| error.to_string());
+        let succeeded = reason.is_none();
+        self.report(Event::HolePunch { peer: id, role, succeeded, reason });
+        if !succeeded && role == HolePunchRole::Server {
+            self.input(id, Input::HolePunchFailed);
+        }
+    }
+
+    fn on_identify(&mut self, event: identify::Event) {
+        let identify::Event::Received { connection_id, peer_id, info } = event else { return };
+        let limit = self.config.limits.addresses_per_peer;
+        let peer = self.peer(peer_id);
+        peer.agent = Some(info.agent_version.chars().filter(|c| !c.is_control()).take(AGENT).collect());
+        for address in info.listen_addrs.iter().take(limit) {
+            peer.book.add(peer_id, address.clone(), limit);
+        }
+        let relayed = self.is_relayed(connection_id);
+        if !relayed && transport::kind(&info.observed_addr) == TransportKind::Quic {
+            self.observed(info.observed_addr);
+        }
+        if let Some(dht) = self.swarm.behaviour_mut().kad.as_mut()
+            && dht.protocol_names().iter().any(|name| info.protocols.contains(name))
+        {
+            for address in info.listen_addrs.into_iter().filter(|address| !is_relayed(address)).take(limit) {
+                dht.add_address(&peer_id, address);
+            }
+        }
+        self.addresses_changed(peer_id);
+    }
+
+    fn is_relayed(&self, connection: ConnectionId) -> bool {
+        self.path_of(connection) == Some(PathKind::Relayed)
+    }
+
+    fn path_of(&self, connection: ConnectionId) -> Option<PathKind> {
+        Some(self.connection(connection)?.kind)
+    }
+
+    fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+        let (peer, key) = self.connections.get(&id)?;
+        self.peers.get(peer)?.connections.get(key)
+    }
+
+    fn on_ping(&mut self, ping::Event { peer, connection, result }: ping::Event) {
+        let Some((_, key)) = self.connections.get(&connection).copied() else { return };
+        match result {
+            Ok(round_trip) => {
+                let Some(open) = self.peers.get_mut(&peer).and_then(|peer| peer.connections.get_mut(&key)) else {
+                    return;
+                };
+                open.round_trip = Some(round_trip);
+                let path = open.kind;
+                self.report(Event::Ping { peer, path, round_trip });
+            }
+            // A TCP connection through a dead NAT mapping or router would otherwise look alive for minutes.
+            Err(ping::Failure::Timeout) => {
+                self.swarm.close_connection(connection);
+            }
+            Err(ping::Failure::Unsupported | ping::Failure::Other { .. }) => {}
+        }
+    }
+
+    fn on_kad(&mut self, event: kad::Event) {
+        let kad::Event::OutboundQueryProgressed { id, result: kad::QueryResult::GetClosestPeers(result), step, .. } =
+            event
+        else {
+            return;
+        };
+        let Some(wanted) = self.lookups.iter().find(|(_, query)| **query == id).map(|(peer, _)| *peer) else { return };
+        if step.last {
+            self.lookups.remove(&wanted);
+        }
+        let (Ok(kad::GetClosestPeersOk { peers, .. }) | Err(kad::GetClosestPeersError::Timeout { peers, .. })) = result;
+        let found = peers.into_iter().filter(|peer| peer.peer_id == wanted).flat_map(|peer| peer.addrs);
+        let limit = self.config.limits.addresses_per_peer;
+        let addresses: Vec<_> = found.take(limit).collect();
+        if !addresses.is_empty() {
+            let peer = self.peer(wanted);
+            addresses.into_iter().for_each(|address| peer.book.add(wanted, address, limit));
+            self.addresses_changed(wanted);
+        }
+    }
+
+    fn on_gossip(&mut self, event: gossipsub::Event) {
+        let gossipsub::Event::Message { message, .. } = event else { return };
+        let Some(source) = message.source else { return };
+        let topic = message.topic.into_string();
+        self.report(Event::Gossip { topic, source, payload: message.data.into() });
+    }
+
+    fn on_exchange(&mut self, event: request_response::Event<Result<Message, Refused>, Acknowledgement>) {
+        match event {
+            request_response::Event::Message { peer, connection_id, message } => match message {
+                Exchange::Request { request: Ok(message), channel, .. } => {
+                    self.on_message(peer, connection_id, message, channel);
+                }
+                // Without the channel the stream ends unanswered.
+                Exchange::Request { request: Err(refused), .. } => {
+                    let kind = match refused {
+                        Refused::Malformed(Malformed::Oversized { .. }) => Misbehaviour::Oversized,
+                        Refused::Malformed(_) | Refused::Truncated => Misbehaviour::Malformed,
+                    };
+                    self.report(Event::Misbehaviour { peer, kind, evidence: refused.to_string() });
+                }
+                Exchange::Response { request_id, response } => {
+                    self.on_acknowledgement(peer, connection_id, request_id, response);
+                }
+            },
+            request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
+                self.on_attempt_failed(peer, request_id, &error);
+            }
+            request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn on_message(
+        &mut self,
+        id: PeerId,
+        connection: ConnectionId,
+        message: Message,
+        channel: ResponseChannel<Acknowledgement>,
+    ) {
+        let verdict = self.peer(id).inbox.admit(message.id);
+        let answer = Acknowledgement { id: message.id, verdict };
+        // The answer is lost when the connection is gone; the sender asks again and is told of the duplicate.
+        let _ = self.swarm.behaviour_mut().messages.send_response(channel, answer);
+        let path = self.path_of(connection).unwrap_or(PathKind::Direct);
+        self.report(match verdict {
+            Verdict::Delivered => Event::MessageReceived { peer: id, id: message.id, path, payload: message.payload },
+            Verdict::Duplicate | Verdict::Stale => Event::MessageDuplicate { peer: id, id: message.id },
+        });
+    }
+
+    fn on_acknowledgement(
+        &mut self,
+        id: PeerId,
+        connection: ConnectionId,
+        request: OutboundRequestId,
+        answer: Acknowledgement,
+    ) {
+        let Some((_, message)) = self.attempts.remove(&request) else { return };
+        let now = self.now();
+        let path = self.path_of(connection).unwrap_or(PathKind::Direct);
+        if answer.id != message {
+            let evidence = format!("found an acknowledgement of {}, expected one of {message}", answer.id);
+            self.report(Event::Misbehaviour { peer: id, kind: Misbehaviour::Unsolicited, evidence });
+            self.peer(id).outbox.attempt_failed(now, message);
+            self.drive(id);
+            return;
+        }
+        let Some(elapsed) = self.peer(id).outbox.acknowledged(now, message) else { return };
+        if answer.verdict == Verdict::Stale {
+            self.give_up(id, message, "the peer has moved past it and cannot tell whether it arrived".to_owned());
+        } else {
+            let mut size = 0;
+            if let Some(submitted) = self.peer(id).receipts.remove(&message) {
+                size = submitted.size;
+                let _ = submitted.answer.send(Ok(Receipt { id: message, elapsed, path }));
+            }
+            self.report(Event::MessageDelivered { peer: id, id: message, elapsed, path, size });
+        }
+        self.drive(id);
+    }
+
+    fn on_attempt_failed(&mut self, id: PeerId, request: OutboundRequestId, error: &OutboundFailure) {
+        if let OutboundFailure::Io(error) = error
+            && error.kind() == std::io::ErrorKind::InvalidData
+        {
+            let (kind, evidence) = (Misbehaviour::Malformed, error.to_string());
+            self.report(Event::Misbehaviour { peer: id, kind, evidence });
+        }
+        let Some((_, message)) = self.attempts.remove(&request) else { return };
+        let now = self.now();
+        if matches!(error, OutboundFailure::UnsupportedProtocols) {
+            self.peer(id).outbox.acknowledged(now, message);
+            self.give_up(id, message, "the peer does not speak the message protocol".to_owned());
+        } else {
+            self.peer(id).outbox.attempt_failed(now, message);
+        }
+        self.drive(id);
+    }
+}

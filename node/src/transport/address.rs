@@ -1,0 +1,137 @@
+//! Multiaddresses to socket addresses and back, for transports that accept exactly one shape.
+
+use std::net::{IpAddr, SocketAddr};
+
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+
+/// `/ip4/../tcp/..`, with or without `/p2p/..` behind it, and nothing else.
+pub(super) fn tcp(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut protocols = address.iter();
+    let ip = ip(&protocols.next()?)?;
+    let Protocol::Tcp(port) = protocols.next()? else { return None };
+    ends(protocols).then(|| SocketAddr::new(ip, port))
+}
+
+/// `/ip4/../udp/../quic-v1`, with or without `/p2p/..` behind it, and nothing else.
+pub(super) fn quic(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut protocols = address.iter();
+    let ip = ip(&protocols.next()?)?;
+    let Protocol::Udp(port) = protocols.next()? else { return None };
+    let Protocol::QuicV1 = protocols.next()? else { return None };
+    ends(protocols).then(|| SocketAddr::new(ip, port))
+}
+
+/// The multiaddress of a TCP socket.
+pub(super) fn from_tcp(socket: SocketAddr) -> Multiaddr {
+    Multiaddr::empty().with(Protocol::from(socket.ip())).with(Protocol::Tcp(socket.port()))
+}
+
+/// The multiaddress of a QUIC endpoint.
+pub(super) fn from_quic(socket: SocketAddr) -> Multiaddr {
+    Multiaddr::empty().with(Protocol::from(socket.ip())).with(Protocol::Udp(socket.port())).with(Protocol::QuicV1)
+}
+
+/// Whether a socket address can be dialled.
+pub(super) fn is_dialable(socket: SocketAddr) -> bool {
+    socket.port() != 0 && !socket.ip().is_unspecified() && !socket.ip().is_multicast()
+}
+
+/// The addresses to announce for a bound socket: itself, or for a wildcard every address of the host of the same family,
+/// loopback only when there is no other.
+pub(super) fn announced(bound: SocketAddr, local: &[IpAddr]) -> Vec<SocketAddr> {
+    if !bound.ip().is_unspecified() {
+        return vec![bound];
+    }
+    let family: Vec<_> = local.iter().filter(|ip| ip.is_ipv4() == bound.is_ipv4()).copied().collect();
+    let routable: Vec<_> = family.iter().filter(|ip| !ip.is_loopback() && !is_link_local(ip)).copied().collect();
+    let chosen = if routable.is_empty() { family } else { routable };
+    chosen.into_iter().map(|ip| SocketAddr::new(ip, bound.port())).collect()
+}
+
+fn ip(protocol: &Protocol<'_>) -> Option<IpAddr> {
+    match protocol {
+        Protocol::Ip4(ip) => Some((*ip).into()),
+        Protocol::Ip6(ip) => Some((*ip).into()),
+        _ => None,
+    }
+}
+
+fn ends<'a>(mut rest: impl Iterator<Item = Protocol<'a>>) -> bool {
+    matches!(rest.next(), None | Some(Protocol::P2p(_))) && rest.next().is_none()
+}
+
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::transport::arbitrary;
+
+    fn parsed(text: &str) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        let address: Multiaddr = text.parse().unwrap();
+        (tcp(&address), quic(&address))
+    }
+
+    #[test]
+    fn each_transport_takes_its_own_shape_only() {
+        let socket = Some("10.0.0.1:7".parse().unwrap());
+        assert_eq!(parsed("/ip4/10.0.0.1/tcp/7"), (socket, None));
+        assert_eq!(parsed("/ip4/10.0.0.1/udp/7/quic-v1"), (None, socket));
+        for other in ["/ip4/10.0.0.1/tcp/7/ws", "/ip4/10.0.0.1/udp/7", "/ip4/10.0.0.1/udp/7/quic", "/dns4/a/tcp/7"] {
+            assert_eq!(parsed(other), (None, None), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_is_announced_as_the_addresses_of_its_family() {
+        let local = ["127.0.0.1", "10.0.0.1", "::1"].map(|ip| ip.parse().unwrap());
+        assert_eq!(announced("0.0.0.0:7".parse().unwrap(), &local), ["10.0.0.1:7".parse().unwrap()]);
+        assert_eq!(announced("[::]:7".parse().unwrap(), &local), ["[::1]:7".parse().unwrap()]);
+    }
+
+    /// An address without the peer at its end.
+    fn bare(address: &Multiaddr) -> Multiaddr {
+        let mut bare = address.clone();
+        if matches!(bare.iter().last(), Some(Protocol::P2p(_))) {
+            bare.pop();
+        }
+        bare
+    }
+
+    proptest! {
+        #[test]
+        fn any_address_is_taken_whole_by_one_transport_or_by_none(address in arbitrary::multiaddr()) {
+            let (tcp, quic) = (tcp(&address), quic(&address));
+            prop_assert!(tcp.is_none() || quic.is_none());
+            if let Some(socket) = tcp {
+                prop_assert_eq!(from_tcp(socket), bare(&address));
+            }
+            if let Some(socket) = quic {
+                prop_assert_eq!(from_quic(socket), bare(&address));
+            }
+        }
+
+        #[test]
+        fn a_socket_address_survives_the_way_there_and_back(ip: IpAddr, port: u16, peer in any::<bool>()) {
+            let socket = SocketAddr::new(ip, port);
+            let end = |address: Multiaddr| if peer { address.with(Protocol::P2p(libp2p::PeerId::random())) } else { address };
+            prop_assert_eq!(tcp(&end(from_tcp(socket))), Some(socket));
+            prop_assert_eq!(quic(&end(from_quic(socket))), Some(socket));
+        }
+
+        #[test]
+        fn what_is_announced_has_the_bound_port_and_family(bound: SocketAddr, local: Vec<IpAddr>) {
+            for announced in announced(bound, &local) {
+                prop_assert_eq!((announced.port(), announced.is_ipv4()), (bound.port(), bound.is_ipv4()));
+            }
+        }
+    }
+}
