@@ -1,0 +1,140 @@
+//! What hosts are asked to do, carried out on time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use darkswap_core::path::PathKind;
+use darkswap_scenario::Topology;
+use darkswap_scenario::topology::{Job, JobAction};
+
+use super::cast::Cast;
+use super::ledger::Ledger;
+use super::observer::{PUBLICATION_NUMBER, With as _, pair_tags, path_name, transport_name};
+use super::recorder::{Recorder, tags};
+
+/// Everything that a job needs.
+#[derive(Clone)]
+pub(super) struct Load {
+    pub(super) cast: Cast,
+    pub(super) recorder: Recorder,
+    pub(super) ledger: Ledger,
+    pub(super) topics: Vec<String>,
+}
+
+impl Load {
+    /// Starts a task for every job except NAT probes.
+    pub(super) fn start(&self, topology: &Topology) {
+        for job in &topology.jobs {
+            let (load, job) = (self.clone(), job.clone());
+            if !matches!(job.action, JobAction::ProbeNat { .. }) {
+                spawn(async move { load.run(job).await });
+            }
+        }
+    }
+
+    async fn run(self, job: Job) {
+        let start = tokio::time::Instant::now() - self.recorder.now();
+        for at in job.times() {
+            tokio::time::sleep_until(start + at).await;
+            let load = self.clone();
+            // A slow answer must not delay the next action.
+            spawn(async move { load.act(job.action).await });
+        }
+    }
+
+    async fn act(&self, action: JobAction) {
+        match action {
+            JobAction::Connect { from, to } => self.connect(from.0, to.0).await,
+            JobAction::Message { from, to, size } => self.message(from.0, to.0, size).await,
+            JobAction::Gossip { from, topic, size } => self.gossip(from.0, topic, size).await,
+            JobAction::ProbeNat { .. } => {}
+        }
+    }
+
+    async fn connect(&self, from: usize, to: usize) {
+        self.ledger.want(from, to);
+        let ticket = self.cast.ticket(to).await;
+        let asked = self.recorder.now();
+        let pair = pair_tags(&self.cast, from, to);
+        let peer = self.cast.members()[to].peer_id();
+        let Some(handle) = self.cast.handle(from) else {
+            self.recorder.category("first_path", "failed", pair);
+            return;
+        };
+        match handle.connect(peer, ticket).await {
+            Ok(path) => {
+                let transport = transport_of(&self.cast, from, to).await;
+                let pair = pair.with("transport", transport);
+                let elapsed = self.recorder.now().saturating_sub(asked);
+                self.recorder.time("connect_time", elapsed, pair.clone().with("path", path_name(path)));
+                self.recorder.category("first_path", path_name(path), pair);
+            }
+            Err(error) => {
+                self.recorder.category("first_path", "failed", pair.clone());
+                self.recorder.event(
+                    &self.cast.members()[from].name,
+                    "connect_failed",
+                    pair.with("error", &error.to_string()),
+                );
+            }
+        }
+    }
+
+    async fn message(&self, from: usize, to: usize, size: u64) {
+        let Some(handle) = self.cast.handle(from) else { return };
+        let payload = Bytes::from(vec![0; usize::try_from(size).unwrap_or(usize::MAX)]);
+        let peer = self.cast.members()[to].peer_id();
+        let names = tags([("from", &*self.cast.members()[from].name), ("to", &*self.cast.members()[to].name)]);
+        match handle.send(peer, payload).await {
+            Ok(receipt) => {
+                self.ledger.acknowledge(from, to, receipt.id, receipt.path);
+                let names = names.with("path", path_name(receipt.path));
+                self.recorder.category("message", "delivered", names.clone());
+                self.recorder.time("message_time", receipt.elapsed, names.clone());
+                self.recorder.value("message_bytes", size as f64, names);
+            }
+            Err(error) => {
+                self.recorder.category("message", "failed", names.clone());
+                self.recorder.event(
+                    &self.cast.members()[from].name,
+                    "message_failed",
+                    names.with("error", &error.to_string()),
+                );
+            }
+        }
+    }
+
+    async fn gossip(&self, from: usize, topic: usize, size: u64) {
+        let Some(handle) = self.cast.handle(from) else { return };
+        let number = self.ledger.publish(self.recorder.now(), from, topic);
+        let mut payload = vec![0; usize::try_from(size).unwrap_or(usize::MAX).max(PUBLICATION_NUMBER)];
+        payload[..PUBLICATION_NUMBER].copy_from_slice(&number.to_be_bytes());
+        let Some(topic) = self.topics.get(topic) else { return };
+        if let Err(error) = handle.publish(topic, payload.into()).await {
+            let fields = tags([("topic", topic.as_str()), ("error", &error.to_string())]);
+            self.recorder.event(&self.cast.members()[from].name, "publish_failed", fields);
+        }
+    }
+}
+
+/// The transport of the best connection between two hosts, or nothing.
+pub(super) async fn transport_of(cast: &Cast, from: usize, to: usize) -> &'static str {
+    path_of(cast, from, to).await.map_or("", |(_, transport)| transport)
+}
+
+/// The best path between two hosts as the first one sees it, and its transport.
+pub(super) async fn path_of(cast: &Cast, from: usize, to: usize) -> Option<(PathKind, &'static str)> {
+    let peers = cast.handle(from)?.peers().await.ok()?;
+    let peer = cast.members()[to].peer_id();
+    let status = peers.into_iter().find(|status| status.peer == peer)?;
+    let transport = status.address.map_or("", |address| transport_name(darkswap_node::transport::kind(&address)));
+    Some((status.path?, transport))
+}
+
+#[expect(clippy::disallowed_methods, reason = "load is not part of a host: it must go on when one crashes")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+/// How long before the end of a run a publication may be made and still be expected everywhere.
+pub(super) const GOSSIP_SETTLES: Duration = Duration::from_secs(5);

@@ -1,0 +1,238 @@
+//! A node's events as samples and records.
+
+use std::time::Duration;
+
+use darkswap_core::path::PathKind;
+use darkswap_node::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
+use darkswap_records::record::Tags;
+use libp2p::PeerId;
+
+use super::cast::Cast;
+use super::ledger::{Ledger, Outage};
+use super::recorder::{Recorder, tags};
+
+/// Bytes of a publication's number at the beginning of its payload.
+pub(super) const PUBLICATION_NUMBER: usize = 8;
+
+/// Watches one node.
+pub(super) struct Observer {
+    host: usize,
+    cast: Cast,
+    recorder: Recorder,
+    ledger: Ledger,
+    topics: Vec<String>,
+}
+
+impl Observer {
+    pub(super) fn new(host: usize, cast: Cast, recorder: Recorder, ledger: Ledger, topics: Vec<String>) -> Self {
+        Self { host, cast, recorder, ledger, topics }
+    }
+
+    /// Takes note of an event.
+    pub(super) fn see(&mut self, event: &Event) {
+        match event {
+            Event::ReservationAccepted { relay, renewal: false, elapsed } => {
+                let tags = self.relay_tags(*relay);
+                self.recorder.category("reservation", "accepted", tags.clone());
+                self.recorder.time("reservation_time", *elapsed, tags.clone());
+                self.event("reservation_accepted", tags);
+            }
+            Event::ReservationLost { relay, reason } => {
+                let category = if reason.contains("efused") || reason.contains("denied") { "refused" } else { "lost" };
+                self.recorder.category("reservation", category, self.relay_tags(*relay));
+                self.event("reservation_lost", self.relay_tags(*relay).with("reason", reason));
+            }
+            Event::ConnectionOpened { peer, path, transport, dialer, .. } => {
+                let fields = self
+                    .peer_fields(*peer)
+                    .with("path", path_name(*path))
+                    .with("transport", transport_name(*transport));
+                self.event("connection_opened", fields.with("dialer", if *dialer { "true" } else { "false" }));
+            }
+            Event::ConnectionClosed { peer, path, reason } => {
+                let fields = self.peer_fields(*peer).with("path", path_name(*path));
+                self.event("connection_closed", fields.with("reason", reason.as_deref().unwrap_or("in good order")));
+            }
+            Event::PathChanged { peer, from, to, elapsed, transport } => {
+                self.path_changed(*peer, *from, *to, *elapsed, *transport);
+            }
+            Event::PathFailed { peer, reason } => {
+                self.event("path_failed", self.peer_fields(*peer).with("reason", reason))
+            }
+            Event::HolePunch { peer, role, succeeded, reason } => {
+                self.hole_punch(*peer, *role, *succeeded, reason.as_deref())
+            }
+            Event::DialFailed { peer, reason } => {
+                let to = peer.map_or_else(|| "unknown".to_owned(), |peer| self.cast.name_of(peer));
+                self.recorder.category("dial", "failed", tags([("from", self.name()), ("to", &to)]));
+                self.event("dial_failed", tags([("peer", &to), ("reason", reason)]));
+            }
+            Event::Ping { peer, path, round_trip } => {
+                let to = self.cast.name_of(*peer);
+                let tags = tags([("from", self.name()), ("to", &to), ("path", path_name(*path))]);
+                self.recorder.time("round_trip", *round_trip, tags);
+            }
+            Event::MessageReceived { peer, id, path, payload } => {
+                let Some(from) = self.cast.index_of(*peer) else { return };
+                if !self.ledger.receive(from, self.host, *id, payload.len()) {
+                    let from = self.cast.name_of(*peer);
+                    let tags = tags([("from", from.as_str()), ("to", self.name()), ("path", path_name(*path))]);
+                    self.recorder.category("message", "duplicate", tags);
+                }
+            }
+            Event::Gossip { topic, payload, .. } => self.gossip(topic, payload),
+            Event::Misbehaviour { peer, kind, evidence } => {
+                self.ledger.misbehave(self.host, misbehaviour_name(*kind));
+                let fields = self.peer_fields(*peer).with("kind", misbehaviour_name(*kind));
+                self.event("misbehaviour", fields.with("evidence", evidence));
+            }
+            Event::Reachability { address, reachable } => {
+                let reachable = if *reachable { "true" } else { "false" };
+                self.event("reachability", tags([("address", &address.to_string()), ("reachable", reachable)]));
+            }
+            Event::ExternalAddress { address } => {
+                self.event("external_address", tags([("address", &address.to_string())]));
+            }
+            Event::Listening { .. }
+            | Event::ListenerClosed { .. }
+            | Event::ReservationAccepted { renewal: true, .. }
+            | Event::MessageDuplicate { .. }
+            | Event::MessageDelivered { .. }
+            | Event::MessageFailed { .. } => {}
+        }
+    }
+
+    fn path_changed(
+        &self,
+        peer: PeerId,
+        from: Option<PathKind>,
+        to: Option<PathKind>,
+        elapsed: Duration,
+        transport: Option<TransportKind>,
+    ) {
+        let name = |path: Option<PathKind>| path.map_or("none", path_name);
+        let fields = self.peer_fields(peer).with("from", name(from)).with("to", name(to));
+        self.event("path_changed", fields);
+        let Some(other) = self.cast.index_of(peer) else { return };
+        let transport = transport.map_or("", transport_name);
+        let now = self.recorder.now();
+        match (from, to) {
+            (Some(PathKind::Relayed), Some(PathKind::Direct)) => {
+                self.recorder.time(
+                    "upgrade_time",
+                    elapsed,
+                    pair_tags(&self.cast, self.host, other).with("transport", transport),
+                );
+            }
+            (Some(path), None) => {
+                self.ledger.lose(self.host, other, Outage { since: now, was_direct: path == PathKind::Direct });
+            }
+            (Some(PathKind::Direct), Some(PathKind::Relayed)) => {
+                let tags = pair_tags(&self.cast, self.host, other).with("transport", transport);
+                self.recorder.time("relay_return_time", Duration::ZERO, tags);
+            }
+            (None, Some(path)) => {
+                let Some(outage) = self.ledger.regain(self.host, other) else { return };
+                if outage.was_direct && path == PathKind::Relayed {
+                    let tags = pair_tags(&self.cast, self.host, other).with("transport", transport);
+                    self.recorder.time("relay_return_time", now.saturating_sub(outage.since), tags);
+                }
+                if let Some((at, fault)) = self.ledger.last_fault() {
+                    let to = self.cast.name_of(peer);
+                    let tags = tags([("from", self.name()), ("to", &to), ("fault", fault)]);
+                    self.recorder.time("recovery_time", now.saturating_sub(at), tags);
+                }
+            }
+            (None, None)
+            | (Some(PathKind::Relayed), Some(PathKind::Relayed))
+            | (Some(PathKind::Direct), Some(PathKind::Direct)) => {}
+        }
+    }
+
+    fn hole_punch(&self, peer: PeerId, role: HolePunchRole, succeeded: bool, reason: Option<&str>) {
+        let category = if succeeded { "succeeded" } else { "failed" };
+        let other = self.cast.index_of(peer);
+        let (role, dialer, listener) = match role {
+            HolePunchRole::Server => ("server", other, Some(self.host)),
+            HolePunchRole::Client => ("client", Some(self.host), other),
+        };
+        if let (Some(dialer), Some(listener)) = (dialer, listener) {
+            self.ledger.punch(dialer, listener, succeeded);
+        }
+        if let Some(other) = other {
+            self.recorder.category("hole_punch", category, pair_tags(&self.cast, self.host, other).with("role", role));
+        }
+        let fields = self.peer_fields(peer).with("role", role).with("outcome", category);
+        self.event("hole_punch", fields.with("reason", reason.unwrap_or("")));
+    }
+
+    fn gossip(&self, topic: &str, payload: &[u8]) {
+        let Some(number) = payload.first_chunk::<PUBLICATION_NUMBER>().map(|bytes| u64::from_be_bytes(*bytes)) else {
+            return;
+        };
+        let Some((from, known, age)) = self.ledger.reach(number, self.host, self.recorder.now()) else { return };
+        if self.topics.get(known).is_some_and(|known| known == topic) {
+            let from = &self.cast.members()[from].name;
+            self.recorder.time("gossip_time", age, tags([("from", from), ("to", self.name()), ("topic", topic)]));
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.cast.members()[self.host].name
+    }
+
+    fn relay_tags(&self, relay: PeerId) -> Tags {
+        tags([("from", self.name()), ("relay", &self.cast.name_of(relay))])
+    }
+
+    fn peer_fields(&self, peer: PeerId) -> Tags {
+        tags([("peer", &self.cast.name_of(peer))])
+    }
+
+    fn event(&self, kind: &str, fields: Tags) {
+        self.recorder.event(self.name(), kind, fields);
+    }
+}
+
+/// Adds a tag to others.
+pub(super) trait With {
+    /// The tags with one more.
+    fn with(self, name: &str, value: &str) -> Self;
+}
+
+impl With for Tags {
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.insert(name.to_owned(), value.to_owned());
+        self
+    }
+}
+
+/// The tags of a pair of hosts.
+pub(super) fn pair_tags(cast: &Cast, from: usize, to: usize) -> Tags {
+    let (from, to) = (&cast.members()[from], &cast.members()[to]);
+    tags([("from", &from.name), ("to", &to.name), ("from_nat", &from.nat), ("to_nat", &to.nat)])
+}
+
+pub(super) fn path_name(path: PathKind) -> &'static str {
+    match path {
+        PathKind::Direct => "direct",
+        PathKind::Relayed => "relayed",
+    }
+}
+
+pub(super) fn transport_name(transport: TransportKind) -> &'static str {
+    match transport {
+        TransportKind::Quic => "quic",
+        TransportKind::Tcp => "tcp",
+        TransportKind::WebSocket => "websocket",
+        TransportKind::Circuit => "circuit",
+    }
+}
+
+fn misbehaviour_name(kind: Misbehaviour) -> &'static str {
+    match kind {
+        Misbehaviour::Malformed => "malformed",
+        Misbehaviour::Oversized => "oversized",
+        Misbehaviour::Unsolicited => "unsolicited",
+    }
+}
