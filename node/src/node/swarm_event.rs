@@ -173,7 +173,9 @@ impl Node {
             }
         };
         let role = role.unwrap_or(HolePunchRole::Server);
-        let reason = result.err().map(|error| error.to_string());
+        // The peer's connection may have come before the punch that was to make way for it.
+        let is_direct = self.peer(id).path.best() == Some(PathKind::Direct);
+        let reason = result.err().filter(|_| !is_direct).map(|error| error.to_string());
         let succeeded = reason.is_none();
         self.report(Event::HolePunch { peer: id, role, succeeded, reason });
         if !succeeded && role == HolePunchRole::Server {

@@ -1,12 +1,13 @@
 //! A libp2p transport for QUIC v1 (RFC 9000) on quinn, over the seam's UDP.
 
+mod arrivals;
 mod connection;
 mod listener;
 mod punch;
 mod socket;
 mod tls;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
@@ -14,7 +15,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use futures::stream::SelectAll;
 use futures::{FutureExt as _, StreamExt as _};
@@ -25,6 +25,7 @@ use libp2p::{Multiaddr, PeerId};
 
 use super::address;
 use crate::{Runtime, UdpSocket};
+use arrivals::{Arrivals, Expected};
 pub use connection::{Connection, Stream};
 use listener::Listener;
 use socket::{QuinnRuntime, Socket};
@@ -43,9 +44,6 @@ const WINDOW: (u32, u32) = (1 << 20, 4 << 20);
 /// Handshakes under way on a listener before further ones are refused.
 const PENDING: usize = 256;
 
-/// Hole punches to one address at once: several circuits to one peer may each lead to one.
-const PUNCHES: usize = 8;
-
 type Output = (PeerId, Connection);
 type Upgrade = BoxFuture<'static, io::Result<Output>>;
 type Event = TransportEvent<Upgrade, io::Error>;
@@ -59,8 +57,7 @@ pub struct Transport {
     listeners: SelectAll<Listener>,
     /// Endpoints for dialling while nothing listens, by address family.
     dialers: BTreeMap<bool, quinn::Endpoint>,
-    /// Hole punches that wait for a connection from an address, the oldest first.
-    punches: BTreeMap<SocketAddr, VecDeque<oneshot::Sender<Upgrade>>>,
+    arrivals: Arrivals,
 }
 
 impl Transport {
@@ -84,7 +81,10 @@ impl Transport {
         let mut client = quinn::ClientConfig::new(tls.client);
         client.transport_config(Arc::clone(&limits));
         let mut server = quinn::ServerConfig::with_crypto(tls.server);
-        server.transport_config(limits).max_incoming(PENDING);
+        // Tokens are off by default, unless some other crate of the build turns a feature of quinn on.
+        let mut tokens = quinn::ValidationTokenConfig::default();
+        tokens.sent(0).log(Arc::new(quinn::NoneTokenLog));
+        server.transport_config(limits).max_incoming(PENDING).validation_token_config(tokens);
         let mut endpoint = quinn::EndpointConfig::default();
         endpoint.supported_versions(vec![1]);
         Ok(Self {
@@ -94,7 +94,7 @@ impl Transport {
             server,
             listeners: SelectAll::new(),
             dialers: BTreeMap::new(),
-            punches: BTreeMap::new(),
+            arrivals: Arrivals::default(),
         })
     }
 
@@ -157,15 +157,10 @@ impl Transport {
             )
         })?;
         let punching = punch::punch(listener.socket(), remote, Arc::clone(&self.runtime));
-        let waiting = self.punches.entry(remote).or_default();
-        if waiting.len() >= PUNCHES {
-            return Err(io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                format!("{PUNCHES} hole punches to {remote} are under way"),
-            ));
-        }
-        let (arrived, arrival) = oneshot::channel();
-        waiting.push_back(arrived);
+        let arrival = match self.arrivals.expect(remote)? {
+            Expected::Arrived(upgrade) => return Ok(upgrade),
+            Expected::Awaited(arrival) => arrival,
+        };
         Ok(async move {
             let punching = std::pin::pin!(punching);
             match futures::future::select(arrival, punching).await {
@@ -177,19 +172,6 @@ impl Transport {
             }
         }
         .boxed())
-    }
-
-    /// An incoming connection either answers a hole punch of ours or is news.
-    fn claim(&mut self, remote: SocketAddr, mut upgrade: Upgrade) -> Option<Upgrade> {
-        let Some(waiting) = self.punches.get_mut(&remote) else { return Some(upgrade) };
-        while let Some(punch) = waiting.pop_front() {
-            match punch.send(upgrade) {
-                Ok(()) => return None,
-                // That one was given up meanwhile.
-                Err(unclaimed) => upgrade = unclaimed,
-            }
-        }
-        Some(upgrade)
     }
 }
 
@@ -222,15 +204,12 @@ impl libp2p::Transport for Transport {
     }
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Event> {
-        self.punches.retain(|_, waiting| {
-            waiting.retain(|punch| !punch.is_canceled());
-            !waiting.is_empty()
-        });
+        self.arrivals.tidy();
         while let Poll::Ready(Some(event)) = self.listeners.poll_next_unpin(cx) {
             match event {
                 listener::Event::Transport(event) => return Poll::Ready(event),
                 listener::Event::Incoming { listener_id, local, remote, upgrade } => {
-                    if let Some(upgrade) = self.claim(remote, upgrade) {
+                    if let Some(upgrade) = self.arrivals.arrived(remote, upgrade) {
                         return Poll::Ready(TransportEvent::Incoming {
                             listener_id,
                             upgrade,
