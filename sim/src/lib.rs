@@ -6,7 +6,7 @@
 //! - [`harness`]: the packet pump, and how time and TCP are modelled. Sockets are turmoil-net's, the network is `darkswap-fabric`.
 //! - [`simulated_thread`], [`clock`], [`entropy`]: what replaces the operating system's clock and entropy. The replacements themselves
 //!   (`src/interpose.rs`) are part of the binary only.
-//! - [`trace`]: the hash by which two runs are compared. `capture`: a run as pcapng. [`cost`]: what a run costs in the real world.
+//! - [`trace`]: the hash by which two runs are compared. `capture`: a run as pcapng, `transcript`: as text. [`cost`]: what a run costs in the real world.
 //! - [`platform`]: where the simulator runs.
 //! - [`worker`]: one run in a process of its own. [`orchestrator`]: which runs there are, and the processes that run them.
 //!
@@ -29,6 +29,7 @@ pub mod worker;
 mod capture;
 mod socket;
 mod tasks;
+mod transcript;
 
 pub use harness::{Outcome, Setup, SimFabric, Simulation, World};
 pub use runtime::SimRuntime;

@@ -103,7 +103,7 @@ fn an_expectation_that_does_not_hold_leaves_a_bundle_that_replays() {
     let run = &summary(&out).runs[0];
     assert_eq!((run.status, run.passed), (Status::Failed, false));
     let bundle = out.join("wrong/hope/seed-3");
-    for file in ["records.jsonl", "capture.pcapng", "log.txt", "order.json"] {
+    for file in ["records.jsonl", "capture.pcapng", "trace.txt", "log.txt", "order.json"] {
         assert!(bundle.join(file).metadata().is_ok_and(|file| file.len() > 0), "{file} is missing in the bundle");
     }
     let replay = Command::new(env!("CARGO_BIN_EXE_darkswap-sim"))

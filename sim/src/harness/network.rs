@@ -14,6 +14,7 @@ use super::{SimFabric, SocketPair};
 use crate::capture::Capture;
 use crate::runtime::SimRuntime;
 use crate::trace::{Trace, TraceHash};
+use crate::transcript::Transcript;
 
 /// The stacks of all hosts, the fabric between them, and the record of what went through.
 pub(crate) struct Network {
@@ -25,7 +26,9 @@ pub(crate) struct Network {
     sent: Vec<Packet>,
     trace: Trace,
     capture: Option<Capture>,
-    capture_failure: Option<anyhow::Error>,
+    transcript: Option<Transcript>,
+    /// The first time that the capture or the transcript could not be written.
+    recording_failure: Option<anyhow::Error>,
     passes: u64,
 }
 
@@ -48,6 +51,7 @@ impl Network {
         hosts: Vec<Arc<SimRuntime>>,
         signal: Arc<Signal>,
         capture: Option<Capture>,
+        transcript: Option<Transcript>,
     ) -> Self {
         Self {
             stacks,
@@ -58,7 +62,8 @@ impl Network {
             sent: Vec::new(),
             trace: Trace::new(),
             capture,
-            capture_failure: None,
+            transcript,
+            recording_failure: None,
             passes: 0,
         }
     }
@@ -140,13 +145,13 @@ impl Network {
         self.passes
     }
 
-    /// Completes the capture, if there is one.
-    pub(super) fn finish_capture(&mut self) -> Result<()> {
-        match (self.capture_failure.take(), &mut self.capture) {
-            (Some(failure), _) => Err(failure),
-            (None, Some(capture)) => capture.finish(),
-            (None, None) => Ok(()),
+    /// Completes the capture and the transcript, if there are any.
+    pub(super) fn finish_recordings(&mut self) -> Result<()> {
+        if let Some(failure) = self.recording_failure.take() {
+            return Err(failure);
         }
+        self.capture.as_mut().map_or(Ok(()), Capture::finish)?;
+        self.transcript.as_mut().map_or(Ok(()), Transcript::finish)
     }
 
     fn receive(&mut self, now: Duration, delivery: Delivery<Transport>) {
@@ -174,11 +179,18 @@ impl Network {
     }
 
     fn record(&mut self, at: Duration, packet: &Packet, sender: HostIndex, receiver: HostIndex) {
-        let Some(capture) = &mut self.capture else { return };
+        if self.capture.is_none() && self.transcript.is_none() {
+            return;
+        }
         let name = |host: HostIndex| self.hosts.get(host.0 as usize).map_or("?", |host| host.runtime.name());
-        if let Err(failure) = capture.delivered(at, packet, name(sender), name(receiver)) {
+        let (sender, receiver) = (name(sender), name(receiver));
+        let captured = self.capture.as_mut().map_or(Ok(()), |it| it.delivered(at, packet, sender, receiver));
+        let hash = self.trace.hash();
+        let written = self.transcript.as_mut().map_or(Ok(()), |it| it.delivered(at, packet, (sender, receiver), hash));
+        if let Err(failure) = captured.and(written) {
             self.capture = None;
-            self.capture_failure = Some(failure);
+            self.transcript = None;
+            self.recording_failure = Some(failure);
         }
     }
 

@@ -27,6 +27,7 @@ use crate::simulated_thread;
 use crate::socket::{Entered, RECEIVE_BUFFER};
 use crate::tasks::{TaskPanic, Tasks};
 use crate::trace::TraceHash;
+use crate::transcript::Transcript;
 use crate::{clock, cost};
 
 /// How long a run may take in simulated time unless told otherwise.
@@ -52,6 +53,7 @@ pub struct Simulation {
     seed: u64,
     limit: Duration,
     capture: Option<Box<dyn Write + Send>>,
+    transcript: Option<Box<dyn Write + Send>>,
     interposition: bool,
 }
 
@@ -77,7 +79,7 @@ pub struct Outcome<T> {
 impl Simulation {
     /// A run whose entropy follows from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { seed, limit: DEFAULT_LIMIT, capture: None, interposition: false }
+        Self { seed, limit: DEFAULT_LIMIT, capture: None, transcript: None, interposition: false }
     }
 
     /// Ends the run with an error after so much simulated time.
@@ -91,6 +93,13 @@ impl Simulation {
     #[must_use]
     pub fn capture(mut self, file: impl Write + Send + 'static) -> Self {
         self.capture = Some(Box::new(file));
+        self
+    }
+
+    /// Writes a line for every delivered packet to `file`, which should be buffered.
+    #[must_use]
+    pub fn transcript(mut self, file: impl Write + Send + 'static) -> Self {
+        self.transcript = Some(Box::new(file));
         self
     }
 
@@ -142,6 +151,7 @@ impl Simulation {
         }
         let Setup { fabric, names } = build()?;
         let capture = self.capture.map(Capture::new).transpose()?;
+        let transcript = self.transcript.map(Transcript::new).transpose()?;
         let network;
         let entered = Entered::new();
         let tokio = paused_runtime()?;
@@ -162,7 +172,7 @@ impl Simulation {
         let hosts = fabric.hosts().map(|(_, name, address)| shared.host(&mut stacks, name, address));
         let hosts = hosts.collect::<Result<Vec<_>>>()?;
         let stacks = stacks.enter();
-        network = Arc::new(Mutex::new(Network::new(stacks, fabric, hosts.clone(), Arc::clone(&signal), capture)));
+        network = Arc::new(Mutex::new(Network::new(stacks, fabric, hosts.clone(), Arc::clone(&signal), capture, transcript)));
         let world = World::new(Arc::clone(&network), Arc::clone(&signal), start);
 
         tokio.spawn(pump(Arc::clone(&network), signal, start));
@@ -180,7 +190,7 @@ impl Simulation {
         drop(tokio);
         drop(entered);
         let mut network = lock(&network);
-        network.finish_capture()?;
+        network.finish_recordings()?;
         if let Some(bug) = failure.first() {
             bail!(bug);
         }

@@ -26,6 +26,7 @@ mod topology;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -61,16 +62,16 @@ fn try_run(order: &Order, progress: &mut dyn FnMut(Progress)) -> Result<Finished
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         anyhow!("{}", lines.join("\n"))
     })?;
-    let records = order.out.join("records.jsonl");
-    let file = File::create(&records).with_context(|| format!("cannot create {}", records.display()))?;
+    let records = create(&order.out.join("records.jsonl"))?;
     if order.log {
         log::start(&order.out.join("log.txt"))?;
     }
     let mut simulation = Simulation::new(order.seed).limit(scenario.duration + GRACE).require_interposition();
     if order.capture {
-        let path = order.out.join("capture.pcapng");
-        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        simulation = simulation.capture(BufWriter::new(file));
+        simulation = simulation.capture(create(&order.out.join("capture.pcapng"))?);
+    }
+    if order.trace {
+        simulation = simulation.transcript(create(&order.out.join("trace.txt"))?);
     }
     let (sender, receiver) = mpsc::sync_channel(WAITING);
     let stage = Stage {
@@ -78,7 +79,7 @@ fn try_run(order: &Order, progress: &mut dyn FnMut(Progress)) -> Result<Finished
         scenario: scenario.clone(),
         seed: order.seed,
         commit: order.commit.clone(),
-        records: BufWriter::new(file),
+        records,
         progress: sender,
     };
     let outcome = thread::scope(|scope| {
@@ -100,6 +101,11 @@ fn try_run(order: &Order, progress: &mut dyn FnMut(Progress)) -> Result<Finished
         figures: ended.figures,
         error: None,
     })
+}
+
+fn create(path: &Path) -> Result<BufWriter<File>> {
+    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(BufWriter::new(file))
 }
 
 fn simulate(simulation: Simulation, stage: Stage) -> Result<crate::harness::Outcome<Result<Ended>>> {

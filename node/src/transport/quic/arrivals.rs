@@ -59,7 +59,7 @@ impl Arrivals {
 
     /// A connection arrived. It either answers a hole punch or is returned for the listener.
     pub(super) fn arrived(&mut self, remote: SocketAddr, mut upgrade: Upgrade) -> Option<Upgrade> {
-        for punch in self.punches.remove(&remote).into_iter().flatten() {
+        while let Some(punch) = self.punches.get_mut(&remote).and_then(VecDeque::pop_front) {
             match punch.send(upgrade) {
                 Ok(()) => return None,
                 // That one was given up meanwhile.
@@ -106,7 +106,10 @@ impl Future for Listening {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut handshake = lock(&self.0);
         let Some(upgrade) = handshake.upgrade.as_mut() else {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::Interrupted, "a hole punch took the connection over")));
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::Interrupted,
+                "a hole punch took the connection over",
+            )));
         };
         match upgrade.poll_unpin(cx) {
             Poll::Ready(output) => {
@@ -167,6 +170,23 @@ mod tests {
         assert!(arrivals.arrived(remote(), handshake(Some("done"))).is_none());
         assert_eq!(end(punch.now_or_never().unwrap().unwrap()).as_deref(), Some("done"));
         assert_eq!(end(arrivals.arrived(remote(), handshake(Some("news"))).unwrap()).as_deref(), Some("news"));
+    }
+
+    #[test]
+    fn punches_to_one_address_are_answered_one_by_one_and_bounded() {
+        let mut arrivals = Arrivals::default();
+        let mut punches = Vec::new();
+        while let Ok(Expected::Awaited(punch)) = arrivals.expect(remote()) {
+            punches.push(punch);
+        }
+        assert_eq!(punches.len(), PUNCHES);
+        // One of them is given up.
+        drop(punches.remove(1));
+        for punch in punches {
+            assert!(arrivals.arrived(remote(), handshake(Some("done"))).is_none());
+            assert_eq!(end(punch.now_or_never().unwrap().unwrap()).as_deref(), Some("done"));
+        }
+        assert!(arrivals.arrived(remote(), handshake(Some("news"))).is_some());
     }
 
     #[test]

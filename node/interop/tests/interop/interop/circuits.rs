@@ -105,11 +105,12 @@ async fn becomes_direct(node: &mut Running, stock: &mut Stock, expected: HolePun
     let id = stock.id;
     let punched = node.wait("hole punch", |event| match event {
         Event::HolePunch { peer, role, succeeded, reason } if *peer == id => Some((*role, *succeeded, reason.clone())),
+        // Without latency the peer's connection may be complete before the node begins to punch. It then has nothing to do
+        // but to close the circuit.
+        Event::ConnectionClosed { peer, path: PathKind::Relayed, .. } if *peer == id => Some((expected, true, None)),
         _ => None,
     });
-    let punched = punched.await;
-    eprintln!("PEERS {:#?}", node.handle.peers().await);
-    assert_eq!(punched, (expected, true, None));
+    assert_eq!(punched.await, (expected, true, None));
     let other = node.id();
     stock
         .event("hole punch", |event| match event {
