@@ -1,14 +1,18 @@
 //! Two and three nodes on real sockets of this machine.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 mod common;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{PATIENCE, Running, listening};
 use darkswap_core::path::PathKind;
 use darkswap_node::config::{Config, PeerAddress, Reachability};
 use darkswap_node::event::Event;
+use darkswap_node::{Node, TokioRuntime};
+use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 
 #[tokio::test]
@@ -50,10 +54,20 @@ async fn two_private_nodes_meet_through_the_relay_and_become_direct() {
     assert!(receipt.elapsed < PATIENCE);
     a.wait("upgrade", |event| matches!(event, Event::PathChanged { to: Some(PathKind::Direct), .. }).then_some(()))
         .await;
-    let receipt = a.handle.send(b.id(), Bytes::from_static(b"hello again")).await.unwrap();
+    a.handle.send(b.id(), Bytes::from_static(b"hello again")).await.unwrap();
     assert_eq!(
         b.handle.peers().await.unwrap().iter().find(|peer| peer.peer == a.id()).unwrap().path,
         Some(PathKind::Direct)
     );
-    drop(receipt);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_reported_with_the_hosts_reason() {
+    for address in ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws"] {
+        let mut first = Running::start(listening(address));
+        let taken = first.address().await.to_string();
+        let refused = Node::new(listening(&taken), Keypair::generate_ed25519(), Arc::new(TokioRuntime));
+        let error = refused.expect_err("two nodes on one port").to_string();
+        assert!(error.contains(&taken) && error.contains("in use"), "{error}");
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-#[allow(dead_code, missing_docs, clippy::unwrap_used)]
+#[allow(dead_code, missing_docs, clippy::unwrap_used, reason = "the tests' module, of which this uses a part")]
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
 

@@ -37,7 +37,9 @@ impl Transcript {
         };
         let (source, destination) = (SocketAddr::new(packet.src, source), SocketAddr::new(packet.dst, destination));
         let (seconds, nanoseconds) = (at.as_secs(), at.subsec_nanos());
-        self.line(&format!("{seconds}.{nanoseconds:09} {sender} {receiver} {protocol} {source} {destination} {length} {hash}"))
+        self.line(&format!(
+            "{seconds}.{nanoseconds:09} {sender} {receiver} {protocol} {source} {destination} {length} {hash}"
+        ))
     }
 
     /// Writes out what is still buffered.

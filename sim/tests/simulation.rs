@@ -142,9 +142,20 @@ expect:
 #[test]
 fn an_expectation_without_samples_is_an_error_and_not_a_pass() {
     let laboratory = Laboratory::new();
-    let text = "title: Nobody connects\nduration: 5s\nhosts:\n  relay: {role: relay}\nexpect:\n  - p95(connect_time) < 1h\n";
+    let text =
+        "title: Nobody connects\nduration: 5s\nhosts:\n  relay: {role: relay}\nexpect:\n  - p95(connect_time) < 1h\n";
     let (code, out) = laboratory.run(&laboratory.scenario("silent", text), 1, "out");
     assert_eq!(code, Some(1));
     let outcome = &summary(&out).runs[0].expectations[0];
     assert!(!outcome.held && outcome.error.as_deref().is_some_and(|error| error.contains("no samples")), "{outcome:?}");
+}
+
+#[test]
+fn the_scenario_of_the_readme_passes() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let laboratory = Laboratory::new();
+    let (code, out) = laboratory.run(&laboratory.scenario("readme", text), 1, "out");
+    assert_eq!(code, Some(0), "{:#?}", summary(&out).runs[0].expectations);
 }

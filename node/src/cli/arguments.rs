@@ -66,6 +66,7 @@ pub(crate) enum Command {
     Disconnect(Disconnect),
     /// Send a message to a peer and wait until it is acknowledged
     #[command(
+        override_usage = "darkswap send [OPTIONS] <PEER_ID> <TEXT|--file <FILE>>",
         after_help = "Examples:\n  darkswap send 12D3KooW... 'hello'\n  darkswap send 12D3KooW... --file order.json"
     )]
     Send(Send),

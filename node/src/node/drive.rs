@@ -8,9 +8,9 @@ use darkswap_core::path::{Input, Machine, Output, PathKind};
 use libp2p::PeerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
-use super::Node;
 use super::address_book::AddressBook;
 use super::peer::Peer;
+use super::{Node, explain};
 use crate::event::Event;
 use crate::handle::CommandError;
 use crate::message_codec::Message;
@@ -141,7 +141,7 @@ impl Node {
             Ok(()) => {
                 self.dials.insert(connection, (id, kind));
             }
-            Err(error) => self.on_dial_failed(now, id, kind, error.to_string()),
+            Err(error) => self.on_dial_failed(now, id, kind, explain(&error)),
         }
     }
 

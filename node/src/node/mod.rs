@@ -171,15 +171,17 @@ impl Node {
         loop {
             self.ask_relays();
             let wake = self.next_deadline();
+            // Commands and deadlines come first: a swarm that always has an event must not keep the node from being stopped. tokio's
+            // task budget gives the swarm its turn when there is no end of commands.
             tokio::select! {
                 biased;
-                event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 command = self.commands.recv() => match command {
                     Some(command) => self.on_command(command),
                     // The node holds a sender itself.
                     None => break,
                 },
                 () = sleep_until(wake.map(|at| self.started + at)) => self.on_deadline(),
+                event = self.swarm.select_next_some() => self.on_swarm_event(event),
             }
             if self.stopping.is_some() {
                 break;
@@ -192,7 +194,7 @@ impl Node {
         for address in self.config.listen.clone() {
             self.swarm
                 .listen_on(address.clone())
-                .map_err(|error| NodeError::Listen { address, reason: error.to_string() })?;
+                .map_err(|error| NodeError::Listen { address, reason: explain(&error) })?;
         }
         for address in self.config.external.clone() {
             self.swarm.add_external_address(address);
@@ -259,7 +261,7 @@ impl Node {
                 Ok(listener) => self.relays.asked(relay, listener),
                 Err(error) => {
                     self.relays.failed(now, relay);
-                    self.report(Event::ReservationLost { relay, reason: error.to_string() });
+                    self.report(Event::ReservationLost { relay, reason: explain(&error) });
                 }
             }
         }
@@ -271,4 +273,16 @@ async fn sleep_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
+}
+
+/// What an error says, and what caused it: some of libp2p's errors say nothing themselves.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in std::iter::successors(Some(error), |error| error.source()) {
+        let part = cause.to_string();
+        if !part.is_empty() && parts.last().is_none_or(|last| !last.ends_with(&part)) {
+            parts.push(part);
+        }
+    }
+    parts.join(": ")
 }

@@ -54,10 +54,10 @@ pub(super) struct Submitted {
 }
 
 impl Peer {
-    /// The connection behind the best path: the newest of the best kind.
+    /// The connection behind the best path: the oldest of the best kind.
     pub(super) fn best(&self) -> Option<&Connection> {
         let kind = self.path.best()?;
-        self.connections.values().rev().find(|connection| connection.kind == kind)
+        self.connections.values().find(|connection| connection.kind == kind)
     }
 
     /// When something has to be done for this peer if nothing else happens.

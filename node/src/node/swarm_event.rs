@@ -8,10 +8,10 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{PeerId, autonat, dcutr, gossipsub, identify, kad, ping, relay, request_response};
 
-use super::Node;
 use super::address_book::is_relayed;
 use super::behaviour::BehaviourEvent;
 use super::peer::Connection;
+use super::{Node, explain};
 use crate::config::Reachability;
 use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
 use crate::handle::Receipt;
@@ -31,13 +31,13 @@ impl Node {
                 self.on_opened(peer_id, connection_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
-                self.on_closed(peer_id, connection_id, cause.map(|cause| cause.to_string()));
+                self.on_closed(peer_id, connection_id, cause.map(|cause| explain(&cause)));
             }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
                 match self.dials.remove(&connection_id) {
                     Some((peer, kind)) => {
                         let now = self.now();
-                        self.on_dial_failed(now, peer, kind, error.to_string());
+                        self.on_dial_failed(now, peer, kind, explain(&error));
                         self.drive(peer);
                     }
                     // A hole punch or an AutoNAT dial-back; they report for themselves.
@@ -46,7 +46,7 @@ impl Node {
             }
             SwarmEvent::NewListenAddr { address, .. } => self.on_listening(address),
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
-                let reason = reason.err().map(|error| error.to_string());
+                let reason = reason.err().map(|error| explain(&error));
                 let now = self.now();
                 match self.relays.closed(now, listener_id) {
                     Some(relay) => {

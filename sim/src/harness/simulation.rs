@@ -172,7 +172,8 @@ impl Simulation {
         let hosts = fabric.hosts().map(|(_, name, address)| shared.host(&mut stacks, name, address));
         let hosts = hosts.collect::<Result<Vec<_>>>()?;
         let stacks = stacks.enter();
-        network = Arc::new(Mutex::new(Network::new(stacks, fabric, hosts.clone(), Arc::clone(&signal), capture, transcript)));
+        network =
+            Arc::new(Mutex::new(Network::new(stacks, fabric, hosts.clone(), Arc::clone(&signal), capture, transcript)));
         let world = World::new(Arc::clone(&network), Arc::clone(&signal), start);
 
         tokio.spawn(pump(Arc::clone(&network), signal, start));

@@ -8,6 +8,7 @@
 //! | `observer`, `recorder` | a node's events as samples and records |
 //! | `ledger` | what was promised and what came of it |
 //! | `load`, `fault` | what hosts are asked to do, and what goes wrong |
+//! | `probe` | what hosts find out about their NATs |
 //! | `figure` | what only the end of an interval or of the run tells |
 //! | `log` | what the nodes log |
 
@@ -19,6 +20,7 @@ mod load;
 mod log;
 mod observer;
 pub mod order;
+mod probe;
 mod recorder;
 mod stage;
 mod topology;
@@ -37,7 +39,6 @@ use darkswap_scenario::Scenario;
 
 use crate::cost;
 use crate::harness::{Setup, Simulation};
-use crate::trace::TraceHash;
 pub use order::{Finished, Message, Order, Progress};
 use stage::{Ended, Stage};
 
@@ -152,9 +153,4 @@ fn packet_totals(counters: &Counters) -> BTreeMap<String, u64> {
     .into_iter()
     .map(|(name, count)| (name.to_owned(), count))
     .collect()
-}
-
-/// The hash as records and summaries write it.
-fn hash_text(hash: TraceHash) -> String {
-    hash.to_string()
 }

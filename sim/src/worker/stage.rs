@@ -18,9 +18,10 @@ use super::figure::{Figures, Totals, next_interval};
 use super::ledger::Ledger;
 use super::load::Load;
 use super::observer::Observer;
+use super::packet_totals;
+use super::probe::Probes;
 use super::recorder::{Recorder, micros};
 use super::topology::Places;
-use super::{hash_text, packet_totals};
 use crate::harness::World;
 
 /// What is to be performed.
@@ -75,15 +76,18 @@ impl Stage {
             recorder: &recorder,
             ledger: &ledger,
         };
+        let probes = Probes { world: &world, topology: &topology, places: &places, recorder: &recorder };
 
         load.start(&topology);
         let end = tokio::time::Instant::now() + scenario.duration;
-        let (started, applied, ()) = tokio::join!(
+        let (started, applied, (), probed) = tokio::join!(
             start_hosts(&topology, &cast, &observe),
             faults.run(),
             intervals(&scenario, &figures, &recorder, &progress),
+            probes.run(end),
         );
         started?;
+        probed?;
         tokio::time::sleep_until(end).await;
         figures.close().await;
         let faults = faults.close(&applied?);
@@ -98,7 +102,7 @@ impl Stage {
         recorder.record(&Record::End(End {
             at_us: micros(recorder.now()),
             passed,
-            trace_hash: hash_text(world.trace_hash()),
+            trace_hash: world.trace_hash().to_string(),
             packets,
         }));
         recorder.finish()?;

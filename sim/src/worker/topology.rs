@@ -176,7 +176,8 @@ pub(super) fn nat_kind(nat: &Nat) -> NatKind {
     NatKind::new(behaviour(nat.mapping), behaviour(nat.filtering))
 }
 
-fn nat_config(nat: &Nat) -> NatConfig {
+/// A scenario's NAT as the fabric's.
+pub(super) fn nat_config(nat: &Nat) -> NatConfig {
     let on_clash = if nat.overload { OnClash::Overload } else { OnClash::NextFree };
     NatConfig {
         ports: match nat.ports {
@@ -184,6 +185,7 @@ fn nat_config(nat: &Nat) -> NatConfig {
             nat::PortAssignment::Sequential => PortAssignment::Sequential,
             nat::PortAssignment::Random => PortAssignment::Random,
         },
+        parity: nat.parity,
         udp: MappingLife {
             life: nat.life,
             refresh: match nat.refresh {

@@ -292,14 +292,18 @@ impl Machine {
         self.outputs.push_back(Output::Dial { kind });
     }
 
-    /// Connections that a better or an equal, newer one makes superfluous.
+    /// Connections that another one makes superfluous. Of direct ones the oldest is kept: a reservation or circuits may live on it.
+    /// Of relayed ones the newest is kept: it was made to try a hole punch again.
     fn surplus(&self) -> impl Iterator<Item = (ConnectionKey, Time)> {
         let open = || self.connections.iter().filter(|(_, connection)| !connection.closing);
-        let newest =
-            self.best.and_then(|best| open().filter(|(_, c)| c.kind == best).map(|(key, c)| (c.opened, *key)).max());
+        let of = |kind| open().filter(move |(_, c)| c.kind == kind).map(|(key, c)| (c.opened, *key));
+        let kept = self.best.and_then(|best| match best {
+            PathKind::Direct => of(best).min(),
+            PathKind::Relayed => of(best).max(),
+        });
         open().filter(|_| self.closes_surplus).filter_map(move |(key, connection)| {
-            let (newest_opened, newest_key) = newest?;
-            (*key != newest_key).then_some((*key, newest_opened.max(connection.opened)))
+            let (kept_since, kept_key) = kept?;
+            (*key != kept_key).then_some((*key, kept_since.max(connection.opened)))
         })
     }
 

@@ -98,7 +98,7 @@ pub enum Input {
         /// Its number.
         connection: ConnectionKey,
     },
-    /// A [`Command::Dial`] of this kind ended without a connection.
+    /// A [`Output::Dial`] of this kind ended without a connection.
     DialFailed {
         /// The kind that was asked for.
         kind: PathKind,

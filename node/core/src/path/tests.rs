@@ -79,6 +79,22 @@ fn a_hole_punch_upgrades_the_path_and_the_relayed_connection_is_closed_later() {
 }
 
 #[test]
+fn of_two_direct_connections_the_older_is_kept_because_a_reservation_may_live_on_it() {
+    let mut machine = Machine::new(true, 7);
+    step(&mut machine, at(0), opened(1, DIRECT));
+    step(&mut machine, at(9), opened(2, DIRECT));
+    assert_eq!(step(&mut machine, at(9) + LINGER, Input::Tick), [Output::Close { connection: key(2) }]);
+}
+
+#[test]
+fn of_two_relayed_connections_the_newer_is_kept() {
+    let mut machine = Machine::new(true, 7);
+    step(&mut machine, at(0), opened(1, RELAYED));
+    step(&mut machine, at(9), opened(2, RELAYED));
+    assert_eq!(step(&mut machine, at(9) + LINGER, Input::Tick), [Output::Close { connection: key(1) }]);
+}
+
+#[test]
 fn only_one_side_closes_surplus_connections() {
     let mut machine = Machine::new(false, 7);
     step(&mut machine, at(0), opened(1, RELAYED));

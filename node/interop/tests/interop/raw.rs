@@ -36,12 +36,13 @@ impl Raw {
         Self::over(carrier::stock(identity, circuits), address).await
     }
 
-    /// Dials `/ip4/../tcp/..` as js-libp2p would: with yamux frames as large as the receiver's window.
-    pub(crate) async fn dial_with_large_frames(address: &Multiaddr) -> Self {
+    /// Dials `/ip4/../tcp/..` with a yamux that sends frames as large as the receiver's window, as js-libp2p does, and opens as
+    /// many streams as it is asked to.
+    pub(crate) async fn dial_without_restraint(address: &Multiaddr) -> Self {
         let transport = libp2p_tcp::tokio::Transport::new(libp2p_tcp::Config::default())
             .upgrade(Version::V1)
             .authenticate(noise::Config::new(&Keypair::generate_ed25519()).unwrap())
-            .multiplex(LargeFrames)
+            .multiplex(Unrestrained)
             .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
             .boxed();
         Self::over(transport, address).await
@@ -146,21 +147,21 @@ async fn drive(mut muxer: StreamMuxerBox, mut wishes: mpsc::Receiver<oneshot::Se
     .await;
 }
 
-/// yamux that never splits what it sends.
+/// yamux without the bounds that it sets itself: it never splits what it sends and opens as many streams as ours accepts.
 #[derive(Clone)]
-struct LargeFrames;
+struct Unrestrained;
 
 struct Yamux<C>(yamux::Connection<C>);
 
-impl LargeFrames {
+impl Unrestrained {
     fn muxer<C: AsyncRead + AsyncWrite + Unpin>(io: C, mode: yamux::Mode) -> Ready<Result<Yamux<C>, std::io::Error>> {
         let mut config = yamux::Config::default();
-        config.set_split_send_size(usize::MAX);
+        config.set_split_send_size(usize::MAX).set_max_num_streams(4_093);
         ready(Ok(Yamux(yamux::Connection::new(io, config, mode))))
     }
 }
 
-impl UpgradeInfo for LargeFrames {
+impl UpgradeInfo for Unrestrained {
     type Info = &'static str;
     type InfoIter = iter::Once<&'static str>;
 
@@ -169,7 +170,7 @@ impl UpgradeInfo for LargeFrames {
     }
 }
 
-impl<C: AsyncRead + AsyncWrite + Unpin> InboundConnectionUpgrade<C> for LargeFrames {
+impl<C: AsyncRead + AsyncWrite + Unpin> InboundConnectionUpgrade<C> for Unrestrained {
     type Output = Yamux<C>;
     type Error = std::io::Error;
     type Future = Ready<Result<Yamux<C>, std::io::Error>>;
@@ -179,7 +180,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> InboundConnectionUpgrade<C> for LargeFra
     }
 }
 
-impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for LargeFrames {
+impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for Unrestrained {
     type Output = Yamux<C>;
     type Error = std::io::Error;
     type Future = Ready<Result<Yamux<C>, std::io::Error>>;

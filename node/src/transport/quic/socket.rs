@@ -106,6 +106,10 @@ impl quinn::Runtime for QuinnRuntime {
         self.0.spawn("quic", task);
     }
 
+    #[expect(
+        clippy::disallowed_types,
+        reason = "quinn's trait names it; no socket of the operating system is ever wrapped"
+    )]
     fn wrap_udp_socket(&self, _: std::net::UdpSocket) -> io::Result<Arc<dyn quinn::AsyncUdpSocket>> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "endpoints are made on sockets of the seam only"))
     }

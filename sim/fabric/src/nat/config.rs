@@ -122,6 +122,9 @@ pub struct NatConfig {
     pub kind: NatKind,
     /// How external ports are chosen.
     pub ports: PortAssignment,
+    /// Whether an even internal port gets an even external one and an odd one an odd one (RFC 4787, section 4.2.2). A
+    /// new mapping is refused if no port of its parity is left.
+    pub parity: bool,
     /// Life of UDP mappings.
     pub udp: MappingLife,
     /// Life of TCP mappings.
@@ -138,7 +141,7 @@ pub struct NatConfig {
 
 impl NatConfig {
     /// A NAT of this kind that is otherwise what RFC 4787 and RFC 5382 ask for: outbound refresh, hairpinning,
-    /// unsolicited packets dropped. Ports are preserved (next free on a clash) with endpoint-independent mapping and
+    /// unsolicited packets dropped; port parity, which they only recommend, is not kept. Ports are preserved (next free on a clash) with endpoint-independent mapping and
     /// random otherwise.
     pub const fn new(kind: NatKind) -> Self {
         let ports = match kind.mapping {
@@ -148,6 +151,7 @@ impl NatConfig {
         Self {
             kind,
             ports,
+            parity: false,
             udp: MappingLife { life: UDP_MAPPING_LIFE, refresh: Refresh::Outbound },
             tcp: MappingLife { life: TCP_MAPPING_LIFE, refresh: Refresh::Both },
             tcp_closing: TCP_CLOSING_LIFE,

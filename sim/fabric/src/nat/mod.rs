@@ -67,7 +67,7 @@ impl Nat {
             config,
             external,
             table: MappingTable::default(),
-            ports: PortAllocator::new(config.ports, seed),
+            ports: PortAllocator::new(config.ports, config.parity, seed),
             tracked: Tracked::default(),
             counters: NatCounters::default(),
             sequence: 0,

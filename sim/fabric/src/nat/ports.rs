@@ -17,16 +17,18 @@ const PORTS: u16 = u16::MAX - FIRST_PORT + 1;
 #[derive(Debug)]
 pub(super) struct PortAllocator {
     rule: PortAssignment,
+    parity: bool,
     cursor: u16,
     rng: ChaCha8Rng,
     retired: FastMap<(Transport, u16), ()>,
 }
 
 impl PortAllocator {
-    pub(super) fn new(rule: PortAssignment, seed: u64) -> Self {
+    /// `parity` keeps even ports even and odd ones odd; `seed` decides random ports and where sequential ones start.
+    pub(super) fn new(rule: PortAssignment, parity: bool, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let cursor = any_port(&mut rng);
-        Self { rule, cursor, rng, retired: FastMap::default() }
+        Self { rule, parity, cursor, rng, retired: FastMap::default() }
     }
 
     /// Replaces the ports that are not assigned as long as there are others.
@@ -54,7 +56,7 @@ impl PortAllocator {
             PortAssignment::Sequential => self.cursor,
             PortAssignment::Random => any_port(&mut self.rng),
         };
-        let port = self.first_free_after(transport, start, &mut occupancy)?;
+        let port = self.first_free_after(transport, start, internal, &mut occupancy)?;
         self.cursor = port;
         Some(port)
     }
@@ -63,11 +65,15 @@ impl PortAllocator {
         &self,
         transport: Transport,
         start: u16,
+        internal: u16,
         occupancy: &mut impl FnMut(u16) -> Occupancy,
     ) -> Option<u16> {
         let mut fallback = None;
         for step in 1..=PORTS {
             let port = after(start, step);
+            if self.parity && port % 2 != internal % 2 {
+                continue;
+            }
             if occupancy(port) == Occupancy::Free {
                 if !self.retired.contains_key(&(transport, port)) {
                     return Some(port);
@@ -102,17 +108,25 @@ mod tests {
 
     #[test]
     fn without_a_free_port_nothing_is_assigned() {
-        let mut ports = PortAllocator::new(PortAssignment::Sequential, 1);
+        let mut ports = PortAllocator::new(PortAssignment::Sequential, false, 1);
         assert_eq!(ports.assign(Transport::Udp, 5_000, |_| Occupancy::Taken), None);
     }
 
     #[test]
     fn retired_ports_are_used_only_when_all_others_are_taken() {
-        let mut ports = PortAllocator::new(PortAssignment::Sequential, 1);
+        let mut ports = PortAllocator::new(PortAssignment::Sequential, false, 1);
         ports.retire([(Transport::Udp, 7_000)].into_iter());
         let only_7000 = |port| if port == 7_000 { Occupancy::Free } else { Occupancy::Taken };
         let two = |port| if port == 7_000 || port == 6_000 { Occupancy::Free } else { Occupancy::Taken };
         assert_eq!(ports.assign(Transport::Udp, 1, two), Some(6_000));
         assert_eq!(ports.assign(Transport::Udp, 1, only_7000), Some(7_000));
+    }
+
+    #[test]
+    fn with_parity_only_ports_of_the_same_parity_are_assigned() {
+        let only_7000 = |port| if port == 7_000 { Occupancy::Free } else { Occupancy::Taken };
+        let mut ports = PortAllocator::new(PortAssignment::Random, true, 1);
+        assert_eq!(ports.assign(Transport::Udp, 5_000, only_7000), Some(7_000));
+        assert_eq!(ports.assign(Transport::Udp, 5_001, only_7000), None);
     }
 }

@@ -70,6 +70,24 @@ fn sequential_ports_follow_each_other() {
 }
 
 #[test]
+fn with_parity_even_ports_map_to_even_ones_and_odd_to_odd() {
+    for ports in PORT_ASSIGNMENTS {
+        for mapping in [EI, AD, APD] {
+            let mut nat = nat(darkswap_fabric::NatConfig { ports, parity: true, ..config(mapping, EI) });
+            for internal in [4_000, 4_001, 4_002, 4_004, 4_007, 65_535] {
+                for host in [2, 3] {
+                    for server in ["198.51.100.1:1", "198.51.100.2:1", "198.51.100.2:2"] {
+                        let inside = std::net::SocketAddrV4::new([192, 168, 0, host].into(), internal);
+                        let outside = nat.outbound(NOW, UDP, inside, at(server)).expect("a mapping");
+                        assert_eq!(outside.port() % 2, internal % 2, "{ports:?} {mapping}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn the_number_of_mappings_is_bounded_per_host_and_in_all() {
     let limits = NatLimits { mappings: 3, mappings_per_host: 2, ..NatLimits::DEFAULT };
     let mut nat = nat(darkswap_fabric::NatConfig { limits, ..config(EI, EI) });

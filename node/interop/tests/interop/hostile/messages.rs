@@ -17,7 +17,9 @@ use crate::raw::Raw;
 use crate::stock::{Answer, Role, Stock};
 
 /// What a peer sends, and what it is counted as.
-const BROKEN: [(&str, fn() -> Vec<u8>, Misbehaviour); 5] = [
+type Case = (&'static str, fn() -> Vec<u8>, Misbehaviour);
+
+const BROKEN: [Case; 5] = [
     ("a payload beyond the limit", || frame::header(1, 0, u32::MAX), Misbehaviour::Oversized),
     ("one byte beyond the limit", || frame::header(1, 0, (1 << 20) + 1), Misbehaviour::Oversized),
     ("another version", || frame::header(2, 0, 0), Misbehaviour::Malformed),

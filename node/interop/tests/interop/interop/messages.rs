@@ -87,7 +87,7 @@ async fn a_peer_that_fills_the_whole_window_with_each_yamux_frame_uploads_sixtee
     let carrier = Carrier::Tcp;
     let mut node = Running::start(Config { limits, ..listening(carrier.loopback()) });
     let to = node.address().await;
-    let peer = Raw::dial_with_large_frames(&to).await;
+    let peer = Raw::dial_without_restraint(&to).await;
     let payload: Vec<u8> = (0..LARGE).map(|index| (index % 251) as u8).collect();
     let message = frame::message(0, &payload);
     let mut stream = peer.open(frame::PROTOCOL).await;

@@ -1,0 +1,53 @@
+//! Nodes that know one other node find the rest through the DHT, on real sockets of this machine.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Running, listening};
+use darkswap_core::path::PathKind;
+use darkswap_node::config::{Config, PeerAddress, Reachability};
+use darkswap_node::event::Event;
+use libp2p::PeerId;
+
+fn public(bootstrap: &[PeerAddress]) -> Config {
+    Config {
+        reachability: Reachability::Public,
+        discovery: true,
+        bootstrap: bootstrap.to_vec(),
+        ..listening("/ip4/127.0.0.1/udp/0/quic-v1")
+    }
+}
+
+async fn until_direct(node: &mut Running, to: PeerId) {
+    let direct = |event: &Event| {
+        matches!(event, Event::PathChanged { peer, to: Some(PathKind::Direct), .. } if *peer == to).then_some(())
+    };
+    node.wait("direct path", direct).await;
+}
+
+#[tokio::test]
+async fn a_peer_of_which_nothing_but_its_id_is_known_is_found_through_the_dht() {
+    let mut known = Running::start(public(&[]));
+    let bootstrap = [PeerAddress { peer: known.id(), address: known.address().await }];
+    let (mut a, b) = (Running::start(public(&bootstrap)), Running::start(public(&bootstrap)));
+    // B may not be in the DHT yet: then this fails, and the node goes on looking.
+    if let Ok(path) = a.handle.connect(b.id(), Vec::new()).await {
+        assert_eq!(path, PathKind::Direct);
+    }
+    until_direct(&mut a, b.id()).await;
+
+    // Now it is, so that whoever asks waits for the answer and gets the path.
+    let mut newcomer = Running::start(public(&bootstrap));
+    assert_eq!(newcomer.handle.connect(b.id(), Vec::new()).await, Ok(PathKind::Direct));
+    until_direct(&mut newcomer, b.id()).await;
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_peer_that_is_not_in_the_dht_is_told() {
+    let mut known = Running::start(public(&[]));
+    let bootstrap = [PeerAddress { peer: known.id(), address: known.address().await }];
+    let a = Running::start(public(&bootstrap));
+    let error = a.handle.connect(PeerId::random(), Vec::new()).await.unwrap_err().to_string();
+    assert!(error.contains("no address is known"), "{error}");
+}
