@@ -1,8 +1,10 @@
-//! Every bound of a node, in one place, with its reason.
+//! Every bound of a node, in one place, with its reason: [`Limits`] can be set, [`fixed`] cannot.
+
+pub mod fixed;
 
 use std::time::Duration;
 
-/// Bounds that an operator can set. Constants that nobody should need to change follow below.
+/// Bounds that an operator can set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Open connections in all. Each costs about 100 kB; the default keeps a node below 100 MB.

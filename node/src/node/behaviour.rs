@@ -1,7 +1,6 @@
 //! The libp2p behaviours of a node and their configuration.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::time::Duration;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
@@ -12,7 +11,7 @@ use libp2p::{PeerId, StreamProtocol, autonat, dcutr, gossipsub, identify, kad, p
 use super::NodeError;
 use super::candidates;
 use crate::config::{Config, Reachability};
-use crate::limits::Limits;
+use crate::limits::{Limits, fixed};
 use crate::message_codec::{Codec, PROTOCOL};
 
 /// What identify tells of the protocol family and the program.
@@ -20,28 +19,6 @@ const PROTOCOL_FAMILY: &str = "/darkswap/1";
 const AGENT: &str = concat!("darkswap/", env!("CARGO_PKG_VERSION"));
 /// The DHT of this network, apart from IPFS'.
 const DHT: StreamProtocol = StreamProtocol::new("/darkswap/kad/1");
-
-/// js-libp2p aborts a ping stream that is idle for 10 s.
-const PING: Duration = Duration::from_secs(8);
-const PING_TIMEOUT: Duration = Duration::from_secs(8);
-const IDENTIFY: Duration = Duration::from_secs(300);
-/// Peers whose addresses identify keeps.
-const IDENTIFY_CACHE: usize = 256;
-/// How long one attempt to deliver a message waits for its acknowledgement.
-const MESSAGE_ATTEMPT: Duration = Duration::from_secs(10);
-/// Messages of one connection that are handled at once, in each direction.
-const MESSAGE_STREAMS: usize = 128;
-/// Relay: how long a reservation lasts (the specification's default) and how often a peer or an address may ask.
-const RESERVATION: Duration = Duration::from_secs(3_600);
-const RESERVATIONS_PER_PEER: usize = 4;
-const RESERVATION_RATE: (u32, Duration) = (30, Duration::from_secs(120));
-const CIRCUIT_RATE: (u32, Duration) = (60, Duration::from_secs(60));
-/// The same from one address, behind which a carrier's NAT may hide many peers.
-const ADDRESS_RATE: (u32, Duration) = (600, Duration::from_secs(60));
-/// DHT: parallel requests of a query, and how long a query may take.
-const QUERY_PARALLELISM: usize = 3;
-const QUERY: Duration = Duration::from_secs(30);
-const DHT_PACKET: usize = 16 << 10;
 
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
@@ -76,11 +53,13 @@ pub(super) fn build(
         identify: identify::Behaviour::new(
             identify::Config::new(PROTOCOL_FAMILY.to_owned(), identity.public())
                 .with_agent_version(AGENT.to_owned())
-                .with_interval(IDENTIFY)
-                .with_cache_size(IDENTIFY_CACHE)
+                .with_interval(fixed::identify::INTERVAL)
+                .with_cache_size(fixed::identify::CACHE)
                 .with_push_listen_addr_updates(true),
         ),
-        ping: ping::Behaviour::new(ping::Config::new().with_interval(PING).with_timeout(PING_TIMEOUT)),
+        ping: ping::Behaviour::new(
+            ping::Config::new().with_interval(fixed::ping::INTERVAL).with_timeout(fixed::ping::TIMEOUT),
+        ),
         autonat_client: auto.then(autonat::v2::client::Behaviour::default).into(),
         autonat_server: public.then(autonat::v2::server::Behaviour::default).into(),
         kad: config.discovery.then(|| dht(local, config.reachability)).into(),
@@ -89,8 +68,8 @@ pub(super) fn build(
             Codec::new(config.limits.message_size),
             [(PROTOCOL, request_response::ProtocolSupport::Full)],
             request_response::Config::default()
-                .with_request_timeout(MESSAGE_ATTEMPT)
-                .with_max_concurrent_streams(MESSAGE_STREAMS),
+                .with_request_timeout(fixed::message::ATTEMPT)
+                .with_max_concurrent_streams(fixed::message::STREAMS),
         ),
     })
 }
@@ -107,13 +86,13 @@ fn connection_limits(limits: &Limits) -> connection_limits::Behaviour {
 
 fn relay_server(limits: &Limits) -> relay::Config {
     let rate = |(count, interval)| (NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), interval);
-    let (reservations, reservation_interval) = rate(RESERVATION_RATE);
-    let (circuits, circuit_interval) = rate(CIRCUIT_RATE);
-    let (address, address_interval) = rate(ADDRESS_RATE);
+    let (reservations, reservation_interval) = rate(fixed::relay::RESERVATION_RATE);
+    let (circuits, circuit_interval) = rate(fixed::relay::CIRCUIT_RATE);
+    let (address, address_interval) = rate(fixed::relay::ADDRESS_RATE);
     relay::Config {
         max_reservations: limits.relay_reservations,
-        max_reservations_per_peer: RESERVATIONS_PER_PEER,
-        reservation_duration: RESERVATION,
+        max_reservations_per_peer: fixed::relay::RESERVATIONS_PER_PEER,
+        reservation_duration: fixed::relay::RESERVATION,
         reservation_rate_limiters: Vec::new(),
         max_circuits: limits.relay_circuits,
         max_circuits_per_peer: limits.relay_circuits_per_peer,
@@ -130,9 +109,9 @@ fn relay_server(limits: &Limits) -> relay::Config {
 fn dht(local: PeerId, reachability: Reachability) -> kad::Behaviour<kad::store::MemoryStore> {
     let mut config = kad::Config::new(DHT);
     config
-        .set_query_timeout(QUERY)
-        .set_parallelism(NonZeroUsize::new(QUERY_PARALLELISM).unwrap_or(NonZeroUsize::MIN))
-        .set_max_packet_size(DHT_PACKET)
+        .set_query_timeout(fixed::dht::QUERY)
+        .set_parallelism(NonZeroUsize::new(fixed::dht::PARALLELISM).unwrap_or(NonZeroUsize::MIN))
+        .set_max_packet_size(fixed::dht::PACKET)
         .set_record_filtering(kad::StoreInserts::FilterBoth)
         .set_kbucket_inserts(kad::BucketInserts::Manual);
     let mut dht = kad::Behaviour::with_config(local, kad::store::MemoryStore::new(local), config);
@@ -149,6 +128,7 @@ fn gossip(identity: &Keypair, limits: &Limits) -> Result<gossipsub::Behaviour, N
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(gossipsub::ValidationMode::Strict)
         .max_transmit_size(limits.gossip_size)
+        .connection_handler_queue_len(fixed::gossip::QUEUE)
         .build()
         .map_err(|error| NodeError::Gossip(error.to_string()))?;
     gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Signed(identity.clone()), config)

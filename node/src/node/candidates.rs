@@ -15,8 +15,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-/// Candidates that wait to be announced; more than one per observer is of no use.
-const WAITING: usize = 32;
+use crate::limits::fixed::identify::CANDIDATES;
 
 /// Announces candidates for our external addresses to the other behaviours.
 #[derive(Debug, Default)]
@@ -28,7 +27,7 @@ pub(super) struct Behaviour {
 impl Behaviour {
     /// Announces an address under which a peer sees us.
     pub(super) fn announce(&mut self, address: Multiaddr) {
-        if self.waiting.len() < WAITING {
+        if self.waiting.len() < CANDIDATES {
             self.waiting.push_back(address);
         }
         if let Some(waker) = self.waker.take() {

@@ -119,15 +119,24 @@ impl Node {
                 }
                 self.report(Event::PathChanged { peer: id, from, to, elapsed, transport });
             }
-            Output::Failed { .. } => {
-                let peer = self.peer(id);
-                let reason = peer.last_error.take().unwrap_or_else(|| "no address is known".to_owned());
-                for waiter in std::mem::take(&mut peer.waiters) {
-                    let _ = waiter.send(Err(CommandError::Unreachable { peer: id, reason: reason.clone() }));
+            Output::Failed { .. } => match self.lookups.get_mut(&id) {
+                Some(lookup) => lookup.failed = true,
+                None => {
+                    self.path_failed(id);
+                    self.look_up(id);
                 }
-                self.report(Event::PathFailed { peer: id, reason });
-            }
+            },
         }
+    }
+
+    /// Tells whoever waits for a path that there is none for now.
+    pub(super) fn path_failed(&mut self, id: PeerId) {
+        let peer = self.peer(id);
+        let reason = peer.last_error.take().unwrap_or_else(|| "no address is known".to_owned());
+        for waiter in std::mem::take(&mut peer.waiters) {
+            let _ = waiter.send(Err(CommandError::Unreachable { peer: id, reason: reason.clone() }));
+        }
+        self.report(Event::PathFailed { peer: id, reason });
     }
 
     fn dial(&mut self, now: Time, id: PeerId, kind: PathKind) {

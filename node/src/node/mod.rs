@@ -38,20 +38,14 @@ use crate::Runtime;
 use crate::config::{Config, PeerAddress, Reachability};
 use crate::event::Event;
 use crate::handle::{Command, Handle};
+use crate::limits::fixed::{connection, message};
 use crate::transport::{self, TransportError};
 use behaviour::Behaviour;
 use peer::Peer;
 use relays::Relays;
 
-/// Commands that wait for the loop; a sender of more waits itself.
-const COMMANDS: usize = 256;
-/// Silence on every stream after which a connection is closed. Connections are kept by whoever wants the peer; this only collects
-/// what nobody closed.
-const IDLE: Duration = Duration::from_secs(3_600);
 /// How long a stopping node waits for its connections to close in good order.
 const STOPPING: Duration = Duration::from_secs(2);
-/// Streams of one connection that may negotiate their protocol at once.
-const NEGOTIATING: usize = 256;
 
 /// Why a node could not be made.
 #[derive(Debug, Error)]
@@ -74,6 +68,14 @@ pub enum NodeError {
 
 type Observer = Box<dyn FnMut(&Event) + Send>;
 
+/// A query of the DHT for a peer's addresses.
+#[derive(Debug)]
+struct Lookup {
+    query: kad::QueryId,
+    /// Whether every way that was known failed meanwhile: whoever waits hears of it at the end of the query.
+    failed: bool,
+}
+
 /// A node. [`run`](Self::run) it to its end and talk to it through its [`handle`](Self::handle).
 pub struct Node {
     swarm: Swarm<Behaviour>,
@@ -95,7 +97,7 @@ pub struct Node {
     /// Attempts to deliver a message.
     attempts: BTreeMap<OutboundRequestId, (PeerId, MessageId)>,
     /// Queries of the DHT for a peer's addresses.
-    lookups: BTreeMap<PeerId, kad::QueryId>,
+    lookups: BTreeMap<PeerId, Lookup>,
     /// Addresses under which peers saw us, the newest last.
     own_addresses: VecDeque<Multiaddr>,
     stopping: Option<oneshot::Sender<()>>,
@@ -119,10 +121,10 @@ impl Node {
         let behaviour = behaviour::build(&config, &identity, circuits)?;
         let tasks = Arc::clone(&runtime);
         let swarm_config = libp2p::swarm::Config::with_executor(move |task| tasks.spawn("connection", task))
-            .with_idle_connection_timeout(IDLE)
-            .with_max_negotiating_inbound_streams(NEGOTIATING);
+            .with_idle_connection_timeout(connection::IDLE)
+            .with_max_negotiating_inbound_streams(connection::NEGOTIATING);
         let swarm = Swarm::new(transport, behaviour, local, swarm_config);
-        let (sender, commands) = mpsc::channel(COMMANDS);
+        let (sender, commands) = mpsc::channel(message::COMMANDS);
         let random = || {
             let mut bytes = [0; 8];
             runtime.fill_random(&mut bytes);

@@ -10,12 +10,8 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 use crate::config::PeerAddress;
-
-/// The first and the largest delay before a lost reservation is asked for again.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-/// The shortest time between two rounds of asking relays how they see us.
-const OBSERVATION: Duration = Duration::from_secs(10);
+use crate::limits::fixed::identify::OBSERVATION;
+use crate::limits::fixed::relay::RETRY;
 
 /// The reservations of a node.
 #[derive(Debug)]

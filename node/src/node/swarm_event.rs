@@ -15,13 +15,9 @@ use super::{Node, explain};
 use crate::config::Reachability;
 use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
 use crate::handle::Receipt;
+use crate::limits::fixed::identify::{AGENT, OWN_ADDRESSES};
 use crate::message_codec::{Message, Refused};
 use crate::transport;
-
-/// Addresses under which peers saw us that are kept, to tell new ones.
-const OWN_ADDRESSES: usize = 32;
-/// Characters of a peer's `agent_version` that are kept.
-const AGENT: usize = 128;
 
 impl Node {
     pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -243,18 +239,21 @@ impl Node {
         else {
             return;
         };
-        let Some(wanted) = self.lookups.iter().find(|(_, query)| **query == id).map(|(peer, _)| *peer) else { return };
-        if step.last {
-            self.lookups.remove(&wanted);
-        }
+        let Some(wanted) = self.lookups.iter().find(|(_, lookup)| lookup.query == id).map(|(peer, _)| *peer) else {
+            return;
+        };
         let (Ok(kad::GetClosestPeersOk { peers, .. }) | Err(kad::GetClosestPeersError::Timeout { peers, .. })) = result;
         let found = peers.into_iter().filter(|peer| peer.peer_id == wanted).flat_map(|peer| peer.addrs);
         let limit = self.config.limits.addresses_per_peer;
         let addresses: Vec<_> = found.take(limit).collect();
-        if !addresses.is_empty() {
+        let nothing = addresses.is_empty();
+        let ended = if step.last { self.lookups.remove(&wanted) } else { None };
+        if !nothing {
             let peer = self.peer(wanted);
             addresses.into_iter().for_each(|address| peer.book.add(wanted, address, limit));
             self.addresses_changed(wanted);
+        } else if ended.is_some_and(|lookup| lookup.failed) && self.peer(wanted).path.best().is_none() {
+            self.path_failed(wanted);
         }
     }
 

@@ -13,7 +13,6 @@ pub mod tcp;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::Either;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -25,17 +24,8 @@ use thiserror::Error;
 
 use crate::Runtime;
 use crate::event::TransportKind;
+use crate::limits::fixed::{connection, stream};
 use names::Names;
-
-/// How long a connection may take to become usable, from the first packet to the end of noise and yamux.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-
-/// yamux streams per connection. At this number rust-yamux keeps every stream's window at or below 1 MiB, which is also the
-/// largest frame that it accepts; js-libp2p sends frames as large as the window.
-const YAMUX_STREAMS: usize = 4_093;
-
-/// Largest WebSocket frame that is accepted: a yamux frame with its noise overhead.
-const WEBSOCKET_FRAME: usize = (1 << 20) + (64 << 10);
 
 /// Why the transports of a node could not be made.
 #[derive(Debug, Error)]
@@ -59,15 +49,15 @@ pub fn build(
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, TransportError> {
     let tcp = || tcp::Transport::new(Arc::clone(runtime));
     let mut websocket = libp2p_websocket::Config::new(tcp());
-    websocket.set_max_data_size(WEBSOCKET_FRAME).set_max_redirects(0);
+    websocket.set_max_data_size(stream::WEBSOCKET_FRAME).set_max_redirects(0);
     let streams = OrTransport::new(circuits, OrTransport::new(websocket, tcp()));
     let mut muxer = yamux::Config::default();
-    muxer.set_max_num_streams(YAMUX_STREAMS);
+    muxer.set_max_num_streams(stream::YAMUX_STREAMS);
     let streams = streams
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(identity)?)
         .multiplex(muxer)
-        .timeout(HANDSHAKE)
+        .timeout(connection::HANDSHAKE)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let quic = quic::Transport::new(identity, Arc::clone(runtime))?;
     let all = OrTransport::new(quic, streams).map(|output, _| match output {

@@ -13,9 +13,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, Transport};
 
 use crate::Runtime;
-
-/// Resolved addresses of one name that are tried, in the resolver's order.
-const ATTEMPTS: usize = 4;
+use crate::limits::fixed::stream::NAME_ADDRESSES;
 
 /// A transport that resolves names for another one.
 pub(super) struct Names<T> {
@@ -58,7 +56,7 @@ where
         Ok(async move {
             let mut last =
                 io::Error::new(io::ErrorKind::NotFound, format!("{name} has no address of the asked family"));
-            let candidates = resolved.await?.into_iter().filter_map(|ip| with_ip(&address, ip)).take(ATTEMPTS);
+            let candidates = resolved.await?.into_iter().filter_map(|ip| with_ip(&address, ip)).take(NAME_ADDRESSES);
             for candidate in candidates {
                 let dial = match lock(&inner).dial(candidate, options) {
                     Ok(dial) => dial,

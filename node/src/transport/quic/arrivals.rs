@@ -14,9 +14,7 @@ use futures::FutureExt as _;
 use futures::channel::oneshot;
 
 use super::{Output, Upgrade};
-
-/// Hole punches to one address at once: several circuits to one peer may each lead to one.
-const PUNCHES: usize = 8;
+use crate::limits::fixed::quic::PUNCHES;
 
 /// What is under way with each remote address.
 #[derive(Default)]

@@ -13,7 +13,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::SelectAll;
@@ -24,25 +23,13 @@ use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
 
 use super::address;
+use crate::limits::fixed::quic as limits;
 use crate::{Runtime, UdpSocket};
 use arrivals::{Arrivals, Expected};
 pub use connection::{Connection, Stream};
 use listener::Listener;
 use socket::{QuinnRuntime, Socket};
 pub use tls::TlsError;
-
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Silence after which a connection is lost. Three keep-alives may get lost before.
-const IDLE: Duration = Duration::from_secs(12);
-/// Pause after which a packet keeps the connection and the NAT's mapping alive (RFC 4787 REQ-5 asks for 2 minutes, 30 s are common).
-const KEEP_ALIVE: Duration = Duration::from_secs(4);
-/// Concurrent streams that a peer may open.
-const STREAMS: u32 = 256;
-/// Bytes that a peer may send ahead of the reader on one stream, and on the whole connection.
-const WINDOW: (u32, u32) = (1 << 20, 4 << 20);
-/// Handshakes under way on a listener before further ones are refused.
-const PENDING: usize = 256;
 
 type Output = (PeerId, Connection);
 type Upgrade = BoxFuture<'static, io::Result<Output>>;
@@ -67,24 +54,24 @@ impl Transport {
     /// When the certificate cannot be made.
     pub fn new(identity: &Keypair, runtime: Arc<dyn Runtime>) -> Result<Self, TlsError> {
         let tls = tls::configure(identity)?;
-        let mut limits = quinn::TransportConfig::default();
-        limits
+        let mut bounds = quinn::TransportConfig::default();
+        bounds
             .max_concurrent_uni_streams(0_u32.into())
-            .max_concurrent_bidi_streams(STREAMS.into())
+            .max_concurrent_bidi_streams(limits::STREAMS.into())
             .datagram_receive_buffer_size(None)
-            .keep_alive_interval(Some(KEEP_ALIVE))
-            .max_idle_timeout(IDLE.try_into().ok())
-            .stream_receive_window(WINDOW.0.into())
-            .receive_window(WINDOW.1.into())
+            .keep_alive_interval(Some(limits::KEEP_ALIVE))
+            .max_idle_timeout(limits::IDLE.try_into().ok())
+            .stream_receive_window(limits::STREAM_WINDOW.into())
+            .receive_window(limits::WINDOW.into())
             .allow_spin(false);
-        let limits = Arc::new(limits);
+        let bounds = Arc::new(bounds);
         let mut client = quinn::ClientConfig::new(tls.client);
-        client.transport_config(Arc::clone(&limits));
+        client.transport_config(Arc::clone(&bounds));
         let mut server = quinn::ServerConfig::with_crypto(tls.server);
         // Tokens are off by default, unless some other crate of the build turns a feature of quinn on.
         let mut tokens = quinn::ValidationTokenConfig::default();
         tokens.sent(0).log(Arc::new(quinn::NoneTokenLog));
-        server.transport_config(limits).max_incoming(PENDING).validation_token_config(tokens);
+        server.transport_config(bounds).max_incoming(limits::PENDING).validation_token_config(tokens);
         let mut endpoint = quinn::EndpointConfig::default();
         endpoint.supported_versions(vec![1]);
         Ok(Self {
@@ -231,10 +218,13 @@ fn wildcard(remote: SocketAddr) -> SocketAddr {
 
 /// Waits for a handshake and reads the peer's identity.
 async fn finish(connecting: quinn::Connecting) -> io::Result<Output> {
-    let connection = match tokio::time::timeout(HANDSHAKE, connecting).await {
+    let connection = match tokio::time::timeout(limits::HANDSHAKE, connecting).await {
         Ok(connection) => connection?,
         Err(_) => {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("no QUIC handshake within {HANDSHAKE:?}")));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no QUIC handshake within {:?}", limits::HANDSHAKE),
+            ));
         }
     };
     let peer = tls::peer_id(&connection).ok_or_else(|| {

@@ -8,18 +8,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::fixed::quic::{PUNCH, PUNCH_PAUSE_MS};
 use crate::{Runtime, UdpSocket};
 
-/// How long packets are sent before the attempt is given up.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of a packet: enough that no router treats it as noise, too few to be taken for a QUIC packet by its size.
 const LENGTH: usize = 64;
-/// Bounds of the random pause between two packets.
-const PAUSE_MS: (u64, u64) = (10, 200);
 
 /// Sends packets until the time is up; the caller drops the future when the peer's connection arrives.
 pub(super) async fn punch(socket: Arc<dyn UdpSocket>, remote: SocketAddr, runtime: Arc<dyn Runtime>) -> io::Error {
-    let end = tokio::time::Instant::now() + PATIENCE;
+    let end = tokio::time::Instant::now() + PUNCH;
     while tokio::time::Instant::now() < end {
         let mut packet = [0; LENGTH];
         runtime.fill_random(&mut packet);
@@ -29,8 +26,8 @@ pub(super) async fn punch(socket: Arc<dyn UdpSocket>, remote: SocketAddr, runtim
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return error,
             _ => {}
         }
-        let pause = PAUSE_MS.0 + u64::from(packet[1]) * (PAUSE_MS.1 - PAUSE_MS.0) / 255;
+        let pause = PUNCH_PAUSE_MS.0 + u64::from(packet[1]) * (PUNCH_PAUSE_MS.1 - PUNCH_PAUSE_MS.0) / 255;
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
-    io::Error::new(io::ErrorKind::TimedOut, format!("no connection from {remote} within {PATIENCE:?} of hole punching"))
+    io::Error::new(io::ErrorKind::TimedOut, format!("no connection from {remote} within {PUNCH:?} of hole punching"))
 }

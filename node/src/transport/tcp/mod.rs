@@ -7,7 +7,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures::future::{BoxFuture, Ready};
 use futures::stream::SelectAll;
@@ -18,11 +17,9 @@ use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEve
 
 use super::address;
 use crate::Runtime;
+use crate::limits::fixed::stream::CONNECT;
 use listener::Listener;
 pub use stream::Stream;
-
-/// How long a TCP connection may take to be established.
-const CONNECT: Duration = Duration::from_secs(5);
 
 type Event = TransportEvent<Ready<io::Result<Stream>>, io::Error>;
 
