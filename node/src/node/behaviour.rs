@@ -115,12 +115,11 @@ fn dht(local: PeerId, reachability: Reachability) -> kad::Behaviour<kad::store::
         .set_record_filtering(kad::StoreInserts::FilterBoth)
         .set_kbucket_inserts(kad::BucketInserts::Manual);
     let mut dht = kad::Behaviour::with_config(local, kad::store::MemoryStore::new(local), config);
-    match reachability {
-        Reachability::Public => dht.set_mode(Some(kad::Mode::Server)),
-        Reachability::Private => dht.set_mode(Some(kad::Mode::Client)),
-        // Client until an external address is confirmed.
-        Reachability::Auto => {}
-    }
+    dht.set_mode(Some(match reachability {
+        Reachability::Public => kad::Mode::Server,
+        // The node makes it a server when a direct address is confirmed. The DHT itself would take a circuit's address for one.
+        Reachability::Private | Reachability::Auto => kad::Mode::Client,
+    }));
     dht
 }
 

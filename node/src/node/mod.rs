@@ -201,6 +201,7 @@ impl Node {
         for address in self.config.external.clone() {
             self.swarm.add_external_address(address);
         }
+        self.choose_dht_mode();
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         for topic in &self.config.topics {
             gossip

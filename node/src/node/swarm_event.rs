@@ -53,11 +53,29 @@ impl Node {
                 }
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener could not accept"),
-            SwarmEvent::ExternalAddrConfirmed { address } => self.report(Event::ExternalAddress { address }),
+            SwarmEvent::ExternalAddrConfirmed { address } => {
+                self.choose_dht_mode();
+                self.report(Event::ExternalAddress { address });
+            }
+            SwarmEvent::ExternalAddrExpired { .. } => self.choose_dht_mode(),
             SwarmEvent::IncomingConnectionError { error, send_back_addr, .. } => {
                 tracing::debug!(%error, %send_back_addr, "an incoming connection failed");
             }
             other => tracing::trace!(event = ?other),
+        }
+    }
+
+    /// A node that finds out itself whether it is reachable serves the DHT while it has a direct address that others reach.
+    pub(super) fn choose_dht_mode(&mut self) {
+        if self.config.reachability != Reachability::Auto {
+            return;
+        }
+        let reachable = self.swarm.external_addresses().any(|address| !is_relayed(address));
+        let mode = if reachable { kad::Mode::Server } else { kad::Mode::Client };
+        if let Some(dht) = self.swarm.behaviour_mut().kad.as_mut()
+            && dht.mode() != mode
+        {
+            dht.set_mode(Some(mode));
         }
     }
 

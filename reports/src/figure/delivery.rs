@@ -70,11 +70,11 @@ fn paths(scenario: &Scenario) -> Result<Option<Figure>, PlotError> {
     let layers = [layer(names[0], "direct", BLUE), layer(names[1], "relayed", ORANGE)];
     let title = "Bytes direct and relayed";
     let times = buckets.times();
-    let unit = ("sent per second", Quantity::Rate);
+    let unit = ("received per second", Quantity::Rate);
     let plot = stack::draw(title, unit, scenario.end_s(), &times, &layers, &scenario.spans())?;
     let all = total(scenario, names[0]) + total(scenario, names[1]);
-    let reading = "The two areas together are what all hosts sent per second; the lower one went directly, the upper one over relayed \
-                   connections; of several seeds it is the mean.";
+    let reading = "The lower area is what peers received from each other directly, the upper one what went to and from relays: \
+                   what they carry, twice, and their own protocols; of several seeds it is the mean.";
     Ok(plot.map(|plot| {
         let mut figure = figure(scenario, title, reading, &[], plot, names.to_vec());
         figure.notes.push(format!("{} of all bytes went directly.", show_share(total(scenario, names[0]) / all)));

@@ -1,11 +1,12 @@
 //! The records of a run: written as they come, and kept as samples for the expectations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use darkswap_records::expectation::Expectation;
 use darkswap_records::record::{Event, Record, Sample, Tags};
 use darkswap_records::sample::Samples;
 
@@ -22,15 +23,28 @@ pub(super) struct Recorder {
 struct Inner {
     file: Box<dyn Write + Send>,
     samples: Samples,
+    /// Figures with the tags that some expectation reads. Other tags are in the file only: they take most of a sample's memory.
+    read: BTreeSet<(&'static str, &'static str)>,
     events: u64,
     dropped: u64,
     error: Option<String>,
 }
 
 impl Recorder {
-    /// Writes to `file`; times count from now.
-    pub(super) fn new(file: impl Write + Send + 'static) -> Self {
-        let inner = Inner { file: Box::new(file), samples: Samples::new(), events: 0, dropped: 0, error: None };
+    /// Writes to `file`; times count from now. Of the samples it keeps what the `expectations` read.
+    pub(super) fn new(file: impl Write + Send + 'static, expectations: &[Expectation]) -> Self {
+        let read = |line: &Expectation| {
+            let figure = line.figure.name;
+            line.filters.iter().map(move |filter| (figure, filter.tag)).collect::<Vec<_>>()
+        };
+        let inner = Inner {
+            file: Box::new(file),
+            samples: Samples::new(),
+            read: expectations.iter().flat_map(read).collect(),
+            events: 0,
+            dropped: 0,
+            error: None,
+        };
         Self { inner: Arc::new(Mutex::new(inner)), start: tokio::time::Instant::now() }
     }
 
@@ -58,9 +72,12 @@ impl Recorder {
     pub(super) fn sample(&self, at: Duration, figure: &str, value: f64, category: Option<&str>, tags: Tags) {
         let sample =
             Sample { at_us: micros(at), figure: figure.to_owned(), value, category: category.map(str::to_owned), tags };
+        let record = Record::Sample(sample);
         let mut inner = self.lock();
-        inner.samples.push(&sample);
-        inner.write(&Record::Sample(sample));
+        inner.write(&record);
+        if let Record::Sample(sample) = record {
+            inner.keep(sample);
+        }
     }
 
     /// Records something that happened.
@@ -85,7 +102,7 @@ impl Recorder {
         self.lock().dropped
     }
 
-    /// Looks at the samples so far.
+    /// Looks at the samples so far, with the tags that expectations read.
     pub(super) fn samples<T>(&self, look: impl FnOnce(&Samples) -> T) -> T {
         look(&self.lock().samples)
     }
@@ -108,6 +125,15 @@ impl Recorder {
 }
 
 impl Inner {
+    fn keep(&mut self, mut sample: Sample) {
+        // Not `retain`: an emptied map keeps its node.
+        sample.tags = std::mem::take(&mut sample.tags)
+            .into_iter()
+            .filter(|(tag, _)| self.read.contains(&(sample.figure.as_str(), tag.as_str())))
+            .collect();
+        self.samples.extend([sample]);
+    }
+
     fn write(&mut self, record: &Record) {
         let written =
             serde_json::to_string(record).map_err(std::io::Error::other).and_then(|line| writeln!(self.file, "{line}"));

@@ -51,7 +51,7 @@ impl Stage {
     /// Runs the nodes, the load and the faults for the scenario's duration, and checks the expectations.
     pub(super) async fn perform(self, world: World, places: Places) -> Result<Ended> {
         let Self { scenario, topology, seed, commit, records, progress } = self;
-        let recorder = Recorder::new(records);
+        let recorder = Recorder::new(records, &scenario.expectations);
         recorder.record(&Record::Run(head(&scenario, &topology, &places, seed, commit)));
         let ledger = Ledger::default();
         let cast = Cast::new(&world, &topology, &places)?;

@@ -85,9 +85,13 @@ pub const FIGURES: &[Figure] = &[
         categories: &[],
         about: "Share of the subscribers that a publication reached, one sample per publication.",
     },
-    bytes("bytes_direct", &["host"], "Bytes a host sent over direct connections in one interval."),
-    bytes("bytes_relayed", &["host"], "Bytes a host sent over relayed connections in one interval."),
-    bytes("delivered_bytes", &["host"], "Bytes of messages that arrived in one interval."),
+    bytes("bytes_direct", &[], "Bytes that peers received from each other without a relay in one interval."),
+    bytes(
+        "bytes_relayed",
+        &[],
+        "Bytes to and from relays in one interval: what they carry, twice, and their own protocols.",
+    ),
+    bytes("delivered_bytes", &[], "Bytes of messages that arrived in one interval."),
     // Relays.
     category(
         "reservation",
