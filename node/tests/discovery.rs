@@ -1,6 +1,6 @@
 //! Nodes that know one other node find the public rest through the DHT, on real sockets of this machine.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 mod common;
 
@@ -66,7 +66,7 @@ async fn a_node_that_only_a_relay_leads_to_is_not_in_the_dht() {
     let knows = |listen| Config { bootstrap: vec![known.clone()], relays: vec![known.clone()], ..automatic(listen) };
     let mut hidden = Running::start(knows("/ip4/127.0.0.1/udp/0/quic-v1"));
     hidden.wait("reservation", |event| matches!(event, Event::ReservationAccepted { .. }).then_some(())).await;
-    // What the hidden one tells of itself arrives before the answer to what it asks afterwards.
+    // A question and its answer: time for what the hidden one tells of itself to arrive.
     let nobody = hidden.handle.connect(PeerId::random(), Vec::new()).await;
     assert!(nobody.is_err());
 

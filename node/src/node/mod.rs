@@ -46,6 +46,9 @@ use relays::Relays;
 
 /// How long a stopping node waits for its connections to close in good order.
 const STOPPING: Duration = Duration::from_secs(2);
+/// How long it waits after that for the transports to tell the peers. A relay that was not told takes the node for connected, and when
+/// the node is back leads circuits to where it was.
+const FAREWELL: Duration = Duration::from_millis(100);
 
 /// Why a node could not be made.
 #[derive(Debug, Error)]
@@ -231,6 +234,8 @@ impl Node {
             }
         };
         let _ = tokio::time::timeout(STOPPING, closing).await;
+        // A closed connection is gone for us; its last packet is still with the transport's task.
+        tokio::time::sleep(FAREWELL).await;
         if let Some(answer) = self.stopping.take() {
             let _ = answer.send(());
         }
