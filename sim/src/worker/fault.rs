@@ -6,24 +6,16 @@ use anyhow::{Context as _, Result};
 use darkswap_fabric::nat::AfterReset;
 use darkswap_fabric::{self as fabric, FaultId, LinkRef};
 use darkswap_records::record::{self, Record};
-use darkswap_scenario::Topology;
 use darkswap_scenario::topology::{Fault, FaultKind, HostIndex};
 
-use super::cast::Cast;
-use super::ledger::Ledger;
 use super::observer::Observer;
-use super::recorder::{Recorder, micros, tags};
-use super::topology::{Places, access};
-use crate::harness::World;
+use super::recorder::{micros, tags};
+use super::scene::Scene;
+use super::topology::access;
 
 /// Everything that faults need.
 pub(super) struct Faults<'a> {
-    pub(super) world: &'a World,
-    pub(super) topology: &'a Topology,
-    pub(super) places: &'a Places,
-    pub(super) cast: &'a Cast,
-    pub(super) recorder: &'a Recorder,
-    pub(super) ledger: &'a Ledger,
+    pub(super) scene: Scene<'a>,
     pub(super) observe: &'a (dyn Fn(usize) -> Observer + 'a),
 }
 
@@ -40,13 +32,13 @@ impl Faults<'_> {
     /// # Errors
     /// When a fault cannot be applied, which the check of the scenario excludes.
     pub(super) async fn run(&self) -> Result<Vec<Vec<FaultId>>> {
-        let faults = &self.topology.faults;
+        let faults = &self.scene.topology.faults;
         let begins = faults.iter().enumerate().map(|(index, fault)| (fault.at, Step::Begin(index)));
         let lifts = faults.iter().enumerate().filter_map(|(index, fault)| Some((fault.until?, Step::Lift(index))));
         let mut steps: Vec<(Duration, Step)> = begins.chain(lifts).collect();
         steps.sort_by_key(|(at, _)| *at);
         let mut applied = vec![Vec::new(); faults.len()];
-        let start = tokio::time::Instant::now() - self.recorder.now();
+        let start = tokio::time::Instant::now() - self.scene.recorder.now();
         for (at, step) in steps {
             tokio::time::sleep_until(start + at).await;
             let (Step::Begin(index) | Step::Lift(index)) = step;
@@ -61,8 +53,8 @@ impl Faults<'_> {
                     (fault.kind.name(), "lifted")
                 }
             };
-            self.ledger.fault(at, kind);
-            self.recorder.event("", "fault", tags([("kind", kind), ("target", &fault.target), ("state", state)]));
+            self.scene.ledger.fault(at, kind);
+            self.scene.recorder.event("", "fault", tags([("kind", kind), ("target", &fault.target), ("state", state)]));
         }
         Ok(applied)
     }
@@ -70,11 +62,11 @@ impl Faults<'_> {
     /// Writes what each fault touched, and answers with it.
     pub(super) fn close(&self, applied: &[Vec<FaultId>]) -> Vec<record::Fault> {
         let mut closed = Vec::new();
-        for (fault, ids) in self.topology.faults.iter().zip(applied) {
-            let touched = self.world.fabric(|fabric| ids.iter().map(|id| fabric.touched(*id)).sum());
+        for (fault, ids) in self.scene.topology.faults.iter().zip(applied) {
+            let touched = self.scene.world.fabric(|fabric| ids.iter().map(|id| fabric.touched(*id)).sum());
             let kind = fault.kind.name();
             let names = tags([("kind", kind), ("target", &fault.target)]);
-            self.recorder.sample(fault.at, "fault_touched", touched as f64, None, names);
+            self.scene.recorder.sample(fault.at, "fault_touched", touched as f64, None, names);
             let record = record::Fault {
                 at_us: micros(fault.at),
                 until_us: fault.until.map(micros),
@@ -82,14 +74,14 @@ impl Faults<'_> {
                 target: fault.target.clone(),
                 touched,
             };
-            self.recorder.record(&Record::Fault(record.clone()));
+            self.scene.recorder.record(&Record::Fault(record.clone()));
             closed.push(record);
         }
         closed
     }
 
     fn apply(&self, fault: &Fault) -> Result<Vec<FaultId>> {
-        let host = |index: &HostIndex| self.places.hosts[index.0];
+        let host = |index: &HostIndex| self.scene.places.hosts[index.0];
         match &fault.kind {
             FaultKind::Partition(groups) => {
                 let groups = groups.iter().map(|group| group.iter().map(host).collect()).collect();
@@ -98,27 +90,30 @@ impl Faults<'_> {
             FaultKind::Crash(hosts) => hosts
                 .iter()
                 .map(|index| {
-                    self.cast.forget(index.0);
-                    self.world.crash(host(index))
+                    self.scene.cast.forget(index.0);
+                    self.scene.world.crash(host(index))
                 })
                 .collect(),
             FaultKind::LinkFlap(uplinks) => self.put(
-                uplinks.iter().map(|uplink| fabric::Fault::LinkDown { at: self.places.uplinks[uplink.0] }).collect(),
+                uplinks
+                    .iter()
+                    .map(|uplink| fabric::Fault::LinkDown { at: self.scene.places.uplinks[uplink.0] })
+                    .collect(),
             ),
             FaultKind::NatReset(sites) => {
                 let after = AfterReset::Fresh;
                 self.put(
                     sites
                         .iter()
-                        .map(|site| fabric::Fault::NatReset { site: self.places.sites[site.0], after })
+                        .map(|site| fabric::Fault::NatReset { site: self.scene.places.sites[site.0], after })
                         .collect(),
                 )
             }
             FaultKind::Impair(uplinks, change) => {
                 let mut faults = Vec::new();
                 for uplink in uplinks {
-                    let config = access(&change.apply(&self.topology.uplinks[uplink.0].link))?;
-                    let at = self.places.uplinks[uplink.0];
+                    let config = access(&change.apply(&self.scene.topology.uplinks[uplink.0].link))?;
+                    let at = self.scene.places.uplinks[uplink.0];
                     faults.push(fabric::Fault::Impairment { link: LinkRef::Up(at), config: config.up });
                     faults.push(fabric::Fault::Impairment { link: LinkRef::Down(at), config: config.down });
                 }
@@ -128,20 +123,21 @@ impl Faults<'_> {
     }
 
     fn put(&self, faults: Vec<fabric::Fault>) -> Result<Vec<FaultId>> {
-        let now = self.world.now();
-        self.world
+        let now = self.scene.world.now();
+        self.scene
+            .world
             .fabric(|fabric| faults.into_iter().map(|fault| fabric.apply(now, fault).map_err(Into::into)).collect())
     }
 
     fn lift(&self, fault: &Fault, ids: &[FaultId]) -> Result<()> {
         if let FaultKind::Crash(hosts) = &fault.kind {
             for index in hosts {
-                self.world.restart(self.places.hosts[index.0])?;
-                self.cast.start(index.0, (self.observe)(index.0))?;
+                self.scene.world.restart(self.scene.places.hosts[index.0])?;
+                self.scene.cast.start(index.0, (self.observe)(index.0))?;
             }
             return Ok(());
         }
-        let now = self.world.now();
-        self.world.fabric(|fabric| ids.iter().try_for_each(|id| fabric.lift(now, *id))).context("lifting a fault")
+        let now = self.scene.world.now();
+        self.scene.world.fabric(|fabric| ids.iter().try_for_each(|id| fabric.lift(now, *id))).context("lifting a fault")
     }
 }

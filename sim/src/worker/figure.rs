@@ -4,25 +4,17 @@ use std::time::Duration;
 
 use darkswap_core::path::PathKind;
 use darkswap_fabric::{NatKind, can_be_direct, hole_punch_by_role};
-use darkswap_scenario::Topology;
 use darkswap_scenario::topology::{HostIndex, Role, SiteIndex};
 
-use super::cast::Cast;
-use super::ledger::Ledger;
 use super::load::{GOSSIP_SETTLES, path_of};
 use super::observer::{With as _, pair_tags, path_name};
-use super::recorder::{Recorder, tags};
-use super::topology::{Places, nat_kind};
-use crate::harness::World;
+use super::recorder::tags;
+use super::scene::Scene;
+use super::topology::nat_kind;
 
 /// Everything that the closing figures are computed from.
 pub(super) struct Figures<'a> {
-    pub(super) world: &'a World,
-    pub(super) topology: &'a Topology,
-    pub(super) places: &'a Places,
-    pub(super) cast: &'a Cast,
-    pub(super) recorder: &'a Recorder,
-    pub(super) ledger: &'a Ledger,
+    pub(super) scene: Scene<'a>,
 }
 
 /// Byte totals at the last interval.
@@ -36,18 +28,18 @@ impl Figures<'_> {
     /// Records the traffic of the interval that ends now.
     pub(super) fn interval(&self, last: &mut Totals) {
         let now = self.totals();
-        self.recorder.value("bytes_direct", now.direct.saturating_sub(last.direct) as f64, tags([]));
-        self.recorder.value("bytes_relayed", now.relayed.saturating_sub(last.relayed) as f64, tags([]));
-        self.recorder.value("delivered_bytes", self.ledger.take_delivered_bytes() as f64, tags([]));
+        self.scene.recorder.value("bytes_direct", now.direct.saturating_sub(last.direct) as f64, tags([]));
+        self.scene.recorder.value("bytes_relayed", now.relayed.saturating_sub(last.relayed) as f64, tags([]));
+        self.scene.recorder.value("delivered_bytes", self.scene.ledger.take_delivered_bytes() as f64, tags([]));
         *last = now;
     }
 
     /// Bytes that reached their host: to or from a relay, and between other hosts.
     fn totals(&self) -> Totals {
-        let is_relay = |index: &usize| self.topology.hosts[*index].role == Role::Relay;
+        let is_relay = |index: &usize| self.scene.topology.hosts[*index].role == Role::Relay;
         let relays: Vec<_> =
-            (0..self.topology.hosts.len()).filter(is_relay).map(|index| self.places.hosts[index]).collect();
-        self.world.fabric(|fabric| {
+            (0..self.scene.topology.hosts.len()).filter(is_relay).map(|index| self.scene.places.hosts[index]).collect();
+        self.scene.world.fabric(|fabric| {
             let counters = |host| fabric.host_counters(host).copied().unwrap_or_default();
             let relayed: u64 =
                 relays.iter().map(|host| counters(*host)).map(|relay| relay.bytes_in + relay.bytes_out).sum();
@@ -57,27 +49,27 @@ impl Figures<'_> {
 
     /// Records everything that only the end of the run tells.
     pub(super) async fn close(&self) {
-        for (from, to) in self.ledger.wanted() {
+        for (from, to) in self.scene.ledger.wanted() {
             self.close_pair(from, to).await;
         }
-        for (from, to, path) in self.ledger.lost() {
+        for (from, to, path) in self.scene.ledger.lost() {
             let names = tags([("from", self.name(from)), ("to", self.name(to)), ("path", path_name(path))]);
-            self.recorder.category("message", "lost", names);
+            self.scene.recorder.category("message", "lost", names);
         }
         self.close_gossip();
         self.close_totals();
     }
 
     async fn close_pair(&self, from: usize, to: usize) {
-        let found = path_of(self.cast, from, to).await;
-        let pair = pair_tags(self.cast, from, to);
+        let found = path_of(self.scene.cast, from, to).await;
+        let pair = pair_tags(self.scene.cast, from, to);
         let tags = pair.clone().with("transport", found.map_or("", |(_, transport)| transport));
-        self.recorder.category("path", found.map_or("failed", |(path, _)| path_name(path)), tags);
+        self.scene.recorder.category("path", found.map_or("failed", |(path, _)| path_name(path)), tags);
         let (Some(from_chain), Some(to_chain)) = (self.chain(from, to), self.chain(to, from)) else { return };
         let direct = found.is_some_and(|(path, _)| path == PathKind::Direct);
         // What came of the pair in the end, against what is possible at all; and what came of its first hole punch, in which the
         // dialer of the relayed connection is the QUIC client, against what these roles allow.
-        let first = self.ledger.first_punch(from, to);
+        let first = self.scene.ledger.first_punch(from, to);
         let predictions = [
             ("table", Some(direct), can_be_direct(&from_chain, &to_chain)),
             ("roles", first, hole_punch_by_role(&from_chain, &to_chain)),
@@ -89,28 +81,28 @@ impl Figures<'_> {
                 (Some(false), true) => "worse",
                 (Some(true), true) | (Some(false), false) => "as_predicted",
             };
-            self.recorder.category("direct_possible", category, pair.clone().with("predicate", predicate));
+            self.scene.recorder.category("direct_possible", category, pair.clone().with("predicate", predicate));
         }
     }
 
     /// The NATs in front of a host from the inside out; nothing when the other one is behind one of them too.
     fn chain(&self, host: usize, other: usize) -> Option<Vec<NatKind>> {
         let sites = |index: usize| {
-            let site = |at: SiteIndex| self.topology.sites.get(at.0).map(|site| (at, site));
-            let first = self.topology.hosts[index].site.and_then(site);
+            let site = |at: SiteIndex| self.scene.topology.sites.get(at.0).map(|site| (at, site));
+            let first = self.scene.topology.hosts[index].site.and_then(site);
             std::iter::successors(first, move |(_, inner)| inner.behind.and_then(site))
         };
         let shared = sites(host).any(|(at, _)| sites(other).any(|(others, _)| others == at));
-        (!shared).then(|| self.topology.sites_of(HostIndex(host)).map(|site| nat_kind(&site.nat)).collect())
+        (!shared).then(|| self.scene.topology.sites_of(HostIndex(host)).map(|site| nat_kind(&site.nat)).collect())
     }
 
     fn close_gossip(&self) {
-        let end = self.recorder.now();
-        for publication in self.ledger.publications() {
+        let end = self.scene.recorder.now();
+        for publication in self.scene.ledger.publications() {
             if publication.at + GOSSIP_SETTLES > end {
                 continue;
             }
-            let Some(topic) = self.topology.topics.get(publication.topic) else { continue };
+            let Some(topic) = self.scene.topology.topics.get(publication.topic) else { continue };
             let subscribers: Vec<_> =
                 topic.subscribers.iter().map(|host| host.0).filter(|host| *host != publication.from).collect();
             if subscribers.is_empty() {
@@ -124,24 +116,34 @@ impl Figures<'_> {
                     None => ("missed", publication.at),
                 };
                 reached += usize::from(category == "delivered");
-                self.recorder.sample(at, "gossip", 1.0, Some(category), names.clone().with("to", self.name(*host)));
+                self.scene.recorder.sample(
+                    at,
+                    "gossip",
+                    1.0,
+                    Some(category),
+                    names.clone().with("to", self.name(*host)),
+                );
             }
             let coverage = reached as f64 / subscribers.len() as f64;
-            self.recorder.sample(publication.at, "gossip_coverage", coverage, None, names);
+            self.scene.recorder.sample(publication.at, "gossip_coverage", coverage, None, names);
         }
     }
 
     fn close_totals(&self) {
-        let counted = self.ledger.misbehaviour();
-        for host in 0..self.cast.members().len() {
-            self.recorder.value("crash", 0.0, tags([("host", self.name(host))]));
+        let counted = self.scene.ledger.misbehaviour();
+        for host in 0..self.scene.cast.members().len() {
+            self.scene.recorder.value("crash", 0.0, tags([("host", self.name(host))]));
             for kind in ["malformed", "oversized", "unsolicited"] {
                 let count = counted.get(&(host, kind)).copied().unwrap_or_default();
-                self.recorder.value("misbehaviour", count as f64, tags([("host", self.name(host)), ("kind", kind)]));
+                self.scene.recorder.value(
+                    "misbehaviour",
+                    count as f64,
+                    tags([("host", self.name(host)), ("kind", kind)]),
+                );
             }
         }
-        self.recorder.value("event_lag", self.recorder.dropped() as f64, tags([]));
-        let packets = self.world.fabric(|fabric| *fabric.counters());
+        self.scene.recorder.value("event_lag", self.scene.recorder.dropped() as f64, tags([]));
+        let packets = self.scene.world.fabric(|fabric| *fabric.counters());
         for (figure, value) in [
             ("packets_sent", packets.sent),
             ("packets_delivered", packets.delivered),
@@ -149,12 +151,12 @@ impl Figures<'_> {
             ("packets_filtered", packets.filtered),
             ("packets_queue_dropped", packets.queue_dropped),
         ] {
-            self.recorder.value(figure, value as f64, tags([]));
+            self.scene.recorder.value(figure, value as f64, tags([]));
         }
     }
 
     fn name(&self, host: usize) -> &str {
-        &self.cast.members()[host].name
+        &self.scene.cast.members()[host].name
     }
 }
 

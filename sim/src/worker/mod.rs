@@ -6,6 +6,7 @@
 //! | `topology` | the scenario's topology as a fabric |
 //! | `cast` | the nodes: identities, configurations, who is up |
 //! | `observer`, `recorder` | a node's events as samples and records |
+//! | `scene` | the world of a run with everybody and every book in it |
 //! | `ledger` | what was promised and what came of it |
 //! | `load`, `fault` | what hosts are asked to do, and what goes wrong |
 //! | `probe` | what hosts find out about their NATs |
@@ -22,6 +23,7 @@ mod observer;
 pub mod order;
 mod probe;
 mod recorder;
+mod scene;
 mod stage;
 mod topology;
 

@@ -21,6 +21,7 @@ use super::observer::Observer;
 use super::packet_totals;
 use super::probe::Probes;
 use super::recorder::{Recorder, micros};
+use super::scene::Scene;
 use super::topology::Places;
 use crate::harness::World;
 
@@ -59,16 +60,7 @@ impl Stage {
         let observe = |host| Observer::new(host, cast.clone(), recorder.clone(), ledger.clone(), topics.clone());
         let load =
             Load { cast: cast.clone(), recorder: recorder.clone(), ledger: ledger.clone(), topics: topics.clone() };
-        let faults = Faults {
-            world: &world,
-            topology: &topology,
-            places: &places,
-            cast: &cast,
-            recorder: &recorder,
-            ledger: &ledger,
-            observe: &observe,
-        };
-        let figures = Figures {
+        let scene = Scene {
             world: &world,
             topology: &topology,
             places: &places,
@@ -76,6 +68,8 @@ impl Stage {
             recorder: &recorder,
             ledger: &ledger,
         };
+        let faults = Faults { scene, observe: &observe };
+        let figures = Figures { scene };
         let probes = Probes { world: &world, topology: &topology, places: &places, recorder: &recorder };
 
         load.start(&topology);
