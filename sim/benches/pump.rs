@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use criterion::{BenchmarkId, Criterion, Throughput};
-use darkswap_fabric::{
-    Behaviour, FabricBuilder, HostConfig, LinkConfig, NatConfig, NatKind, Placement, SiteConfig,
-};
+use darkswap_fabric::{Behaviour, FabricBuilder, HostConfig, LinkConfig, NatConfig, NatKind, Placement, SiteConfig};
 use darkswap_node::{Runtime as _, UdpSocket};
 use darkswap_sim::cost::thread_cpu_now;
 use darkswap_sim::runtime::Names;
@@ -77,18 +75,23 @@ enum Work {
 
 /// CPU time of so many simulated seconds.
 fn measure(crowd: Crowd, work: Work, seconds: u64) -> Duration {
-    let run = Simulation::new(1).run(move || crowd.build(), move |world| async move {
-        let sockets = crowd.sockets(&world)?;
-        let (sender, receiver) = (Arc::clone(&sockets[0]), Arc::clone(&sockets[1]));
-        let start = thread_cpu_now();
-        for _ in 0..seconds {
-            match work {
-                Work::Idle => tokio::time::sleep(SECOND).await,
-                Work::Pair => exchange(&sender, &receiver).await?,
+    // An idle second costs so little that criterion asks for very many.
+    let limit = Duration::from_secs(seconds.saturating_mul(2)).saturating_add(SECOND);
+    let run = Simulation::new(1).limit(limit).run(
+        move || crowd.build(),
+        move |world| async move {
+            let sockets = crowd.sockets(&world)?;
+            let (sender, receiver) = (Arc::clone(&sockets[0]), Arc::clone(&sockets[1]));
+            let start = thread_cpu_now();
+            for _ in 0..seconds {
+                match work {
+                    Work::Idle => tokio::time::sleep(SECOND).await,
+                    Work::Pair => exchange(&sender, &receiver).await?,
+                }
             }
-        }
-        anyhow::Ok(thread_cpu_now() - start)
-    });
+            anyhow::Ok(thread_cpu_now() - start)
+        },
+    );
     run.and_then(|outcome| outcome.value).unwrap_or_else(|error| panic!("the benchmark does not run: {error:#}"))
 }
 

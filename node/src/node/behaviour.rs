@@ -63,7 +63,7 @@ pub(super) fn build(
         autonat_client: auto.then(autonat::v2::client::Behaviour::default).into(),
         autonat_server: public.then(autonat::v2::server::Behaviour::default).into(),
         kad: config.discovery.then(|| dht(local, config.reachability)).into(),
-        gossip: gossip(identity, &config.limits)?,
+        gossip: gossip(identity, &config.limits, config.relay_server)?,
         messages: request_response::Behaviour::with_codec(
             Codec::new(config.limits.message_size),
             [(PROTOCOL, request_response::ProtocolSupport::Full)],
@@ -123,8 +123,14 @@ fn dht(local: PeerId, reachability: Reachability) -> kad::Behaviour<kad::store::
     dht
 }
 
-fn gossip(identity: &Keypair, limits: &Limits) -> Result<gossipsub::Behaviour, NodeError> {
-    let config = gossipsub::ConfigBuilder::default()
+/// A relay is the hub of many peers that know nobody else, far more than a mesh holds. It announces every message to all of them
+/// (IHAVE), so that those outside its mesh can ask for it within a heartbeat.
+fn gossip(identity: &Keypair, limits: &Limits, hub: bool) -> Result<gossipsub::Behaviour, NodeError> {
+    let mut config = gossipsub::ConfigBuilder::default();
+    if hub {
+        config.gossip_factor(1.0);
+    }
+    let config = config
         .validation_mode(gossipsub::ValidationMode::Strict)
         .max_transmit_size(limits.gossip_size)
         .connection_handler_queue_len(fixed::gossip::QUEUE)
