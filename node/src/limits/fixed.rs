@@ -97,6 +97,9 @@ pub mod message {
 
 /// Gossip.
 pub mod gossip {
+    /// Heartbeats (seconds) in which a message is announced to peers outside the mesh. Streams do not lose announcements; the second is
+    /// for a connection that closed with the first.
+    pub const ANNOUNCEMENTS: usize = 2;
     /// Frames that wait for one slow peer before further ones are dropped.
     pub const QUEUE: usize = 1_024;
 }
