@@ -10,7 +10,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
 use super::address_book::AddressBook;
 use super::peer::Peer;
-use super::{Node, explain};
+use super::{Node, explain, random};
 use crate::event::Event;
 use crate::handle::CommandError;
 use crate::message_codec::Message;
@@ -22,7 +22,7 @@ impl Node {
         if !self.peers.contains_key(&id) {
             self.make_room();
             let peer = Peer {
-                path: Machine::new(self.handle.peer_id() < id, self.random()),
+                path: Machine::new(self.handle.peer_id() < id, random(self.runtime.as_ref())),
                 outbox: Outbox::new(
                     self.session,
                     self.config.limits.pending_messages,

@@ -128,11 +128,7 @@ impl Node {
             .with_max_negotiating_inbound_streams(connection::NEGOTIATING);
         let swarm = Swarm::new(transport, behaviour, local, swarm_config);
         let (sender, commands) = mpsc::channel(message::COMMANDS);
-        let random = || {
-            let mut bytes = [0; 8];
-            runtime.fill_random(&mut bytes);
-            u64::from_le_bytes(bytes)
-        };
+        let random = || random(runtime.as_ref());
         let session = random();
         let wanted = if config.reachability == Reachability::Public { &[][..] } else { &config.relays };
         let relays = Relays::new(wanted, random);
@@ -251,12 +247,6 @@ impl Node {
         }
     }
 
-    fn random(&self) -> u64 {
-        let mut bytes = [0; 8];
-        self.runtime.fill_random(&mut bytes);
-        u64::from_le_bytes(bytes)
-    }
-
     fn next_deadline(&self) -> Option<Time> {
         let peers = self.timers.first().map(|(at, _)| *at);
         [peers, self.relays.deadline()].into_iter().flatten().min()
@@ -274,6 +264,13 @@ impl Node {
             }
         }
     }
+}
+
+/// A number from the host's entropy.
+fn random(runtime: &dyn Runtime) -> u64 {
+    let mut bytes = [0; 8];
+    runtime.fill_random(&mut bytes);
+    u64::from_le_bytes(bytes)
 }
 
 async fn sleep_until(at: Option<Instant>) {

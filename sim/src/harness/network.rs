@@ -185,8 +185,10 @@ impl Network {
         let name = |host: HostIndex| self.hosts.get(host.0 as usize).map_or("?", |host| host.runtime.name());
         let (sender, receiver) = (name(sender), name(receiver));
         let captured = self.capture.as_mut().map_or(Ok(()), |it| it.delivered(at, packet, sender, receiver));
-        let hash = self.trace.hash();
-        let written = self.transcript.as_mut().map_or(Ok(()), |it| it.delivered(at, packet, (sender, receiver), hash));
+        let written = self
+            .transcript
+            .as_mut()
+            .map_or(Ok(()), |it| it.delivered(at, packet, (sender, receiver), self.trace.hash()));
         if let Err(failure) = captured.and(written) {
             self.capture = None;
             self.transcript = None;

@@ -70,7 +70,7 @@ impl Stage {
         };
         let faults = Faults { scene, observe: &observe };
         let figures = Figures { scene };
-        let probes = Probes { world: &world, topology: &topology, places: &places, recorder: &recorder };
+        let probes = Probes { scene };
 
         load.start(&topology);
         let end = tokio::time::Instant::now() + scenario.duration;

@@ -1,7 +1,6 @@
 //! The machine behind [`super`].
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use super::{ConnectionKey, HEAD_START, Input, Known, LINGER, NEWS, Output, PathKind, RETRY, UPGRADE};
 use crate::Time;
@@ -315,11 +314,5 @@ impl Machine {
                 self.outputs.push_back(Output::Close { connection: key });
             }
         }
-    }
-
-    /// Time since the best path last changed.
-    #[must_use]
-    pub fn age(&self, now: Time) -> Duration {
-        now.saturating_sub(self.since)
     }
 }

@@ -33,15 +33,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use darkswap_node::Runtime as _;
-use darkswap_scenario::Topology;
 use darkswap_scenario::topology::{HostIndex, JobAction};
 use futures::channel::oneshot;
 use futures::future::try_join_all;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::recorder::Recorder;
-use super::topology::Places;
-use crate::harness::World;
+use super::scene::Scene;
 use crate::runtime::SimRuntime;
 use examination::Examination;
 use finding::Finding;
@@ -49,10 +46,7 @@ use responder::Server;
 
 /// The NAT probes of a run.
 pub(super) struct Probes<'a> {
-    pub(super) world: &'a World,
-    pub(super) topology: &'a Topology,
-    pub(super) places: &'a Places,
-    pub(super) recorder: &'a Recorder,
+    pub(super) scene: Scene<'a>,
 }
 
 impl Probes<'_> {
@@ -62,12 +56,12 @@ impl Probes<'_> {
     /// # Errors
     /// When the server cannot be started: a bug.
     pub(super) async fn run(&self, end: Instant) -> Result<()> {
-        let Some(observers) = self.places.observers else { return Ok(()) };
-        let server = Server::start(self.world, observers)?;
-        let start = Instant::now() - self.recorder.now();
+        let Some(observers) = self.scene.places.observers else { return Ok(()) };
+        let server = Server::start(self.scene.world, observers)?;
+        let start = Instant::now() - self.scene.recorder.now();
         let mut rounds: BTreeMap<usize, usize> = BTreeMap::new();
         let mut probes = Vec::new();
-        for job in &self.topology.jobs {
+        for job in &self.scene.topology.jobs {
             let JobAction::ProbeNat { host } = job.action else { continue };
             for at in job.times() {
                 let round = rounds.entry(host.0).or_default();
@@ -81,8 +75,9 @@ impl Probes<'_> {
 
     async fn probe(&self, server: Server, index: HostIndex, round: usize, at: Instant, end: Instant) -> Result<()> {
         sleep_until(at).await;
-        let host = self.topology.hosts.get(index.0).context("a host of the topology")?;
-        let site = host.site.and_then(|site| self.topology.sites.get(site.0)).context("a probing host has a NAT")?;
+        let host = self.scene.topology.hosts.get(index.0).context("a host of the topology")?;
+        let site =
+            host.site.and_then(|site| self.scene.topology.sites.get(site.0)).context("a probing host has a NAT")?;
         let examination = Examination::new(
             self.runtime(index.0)?,
             self.neighbour(index.0).map(|neighbour| self.runtime(neighbour)).transpose()?,
@@ -103,18 +98,18 @@ impl Probes<'_> {
             Ok(Err(oneshot::Canceled)) => vec![Finding::unfinished("the host went down")],
             Err(_) => vec![Finding::unfinished("the run ended before the probe")],
         };
-        findings.iter().for_each(|finding| finding.record(self.recorder, &host.name, &site.nat.name));
+        findings.iter().for_each(|finding| finding.record(self.scene.recorder, &host.name, &site.nat.name));
         Ok(())
     }
 
     /// Another host on the same LAN.
     fn neighbour(&self, index: usize) -> Option<usize> {
-        let site = self.topology.hosts.get(index)?.site;
-        let mut hosts = self.topology.hosts.iter().enumerate();
+        let site = self.scene.topology.hosts.get(index)?.site;
+        let mut hosts = self.scene.topology.hosts.iter().enumerate();
         hosts.find(|(other, host)| *other != index && host.site == site).map(|(other, _)| other)
     }
 
     fn runtime(&self, index: usize) -> Result<Arc<SimRuntime>> {
-        self.world.runtime(*self.places.hosts.get(index).context("a host of the fabric")?)
+        self.scene.world.runtime(*self.scene.places.hosts.get(index).context("a host of the fabric")?)
     }
 }
