@@ -50,6 +50,10 @@ impl Inbox {
 
 impl Session {
     fn admit(&mut self, sequence: u64) -> Verdict {
+        // The last number has no successor, so that the window could not move past it. No honest sender gets there.
+        if sequence == u64::MAX {
+            return Verdict::Stale;
+        }
         if sequence >= self.next {
             self.advance(sequence);
         } else if self.next - sequence > WINDOW {
@@ -72,7 +76,7 @@ impl Session {
                 self.delivered[(forgotten % WINDOW / 64) as usize] &= !(1 << (forgotten % 64));
             }
         }
-        self.next = sequence.saturating_add(1);
+        self.next = sequence + 1;
     }
 }
 
@@ -101,6 +105,14 @@ mod tests {
         inbox.admit(id(WINDOW + 5));
         assert_eq!(inbox.admit(id(5)), Verdict::Stale);
         assert_eq!(inbox.admit(id(6)), Verdict::Delivered);
+    }
+
+    #[test]
+    fn the_last_number_of_all_is_never_delivered() {
+        let mut inbox = Inbox::new();
+        assert_eq!(inbox.admit(id(u64::MAX)), Verdict::Stale);
+        assert_eq!(inbox.admit(id(u64::MAX - 1)), Verdict::Delivered);
+        assert_eq!(inbox.admit(id(u64::MAX - 1)), Verdict::Duplicate);
     }
 
     #[test]
