@@ -1,7 +1,9 @@
 //! The node's resolved configuration: typed, complete, checked. The TOML form is in `config_file`.
 
+use darkswap_webrtc::certificate::Certificate;
 use libp2p::{Multiaddr, PeerId};
 
+use crate::ice_server::IceServer;
 use crate::limits::Limits;
 
 /// Everything that tells one node from another, besides its identity.
@@ -24,6 +26,8 @@ pub struct Config {
     pub hole_punching: bool,
     /// Whether the node takes part in the DHT (client behind a NAT, server when public).
     pub discovery: bool,
+    /// WebRTC: direct paths between hosts behind NATs, and to browsers.
+    pub webrtc: WebrtcConfig,
     /// Gossip topics to subscribe to.
     pub topics: Vec<String>,
     /// Every bound of the node.
@@ -41,9 +45,39 @@ impl Default for Config {
             relay_server: false,
             hole_punching: true,
             discovery: true,
+            webrtc: WebrtcConfig::default(),
             topics: Vec::new(),
             limits: Limits::default(),
         }
+    }
+}
+
+/// WebRTC: direct paths between hosts behind NATs, and to browsers.
+#[derive(Debug, Clone)]
+pub struct WebrtcConfig {
+    /// Whether the node speaks WebRTC at all.
+    pub enabled: bool,
+    /// Servers that help to find a path, in no order. None is asked by default: each learns this host's address.
+    pub ice_servers: Vec<IceServer>,
+    /// Whether only relayed candidates are offered, so that no peer learns this host's addresses through WebRTC (RFC 8828 mode 4).
+    pub relay_only: bool,
+    /// The certificate of this node's DTLS. Peers find its fingerprint in webrtc-direct addresses, so it has to outlive a restart;
+    /// without one the node makes one for its lifetime.
+    pub certificate: Option<Certificate>,
+}
+
+impl PartialEq for WebrtcConfig {
+    /// A certificate is the same when its fingerprint is.
+    fn eq(&self, other: &Self) -> bool {
+        let fingerprint = |config: &Self| config.certificate.as_ref().map(Certificate::fingerprint);
+        let rest = |config: &Self| (config.enabled, config.relay_only);
+        rest(self) == rest(other) && self.ice_servers == other.ice_servers && fingerprint(self) == fingerprint(other)
+    }
+}
+
+impl Default for WebrtcConfig {
+    fn default() -> Self {
+        Self { enabled: true, ice_servers: Vec::new(), relay_only: false, certificate: None }
     }
 }
 

@@ -5,7 +5,8 @@
 //! | `setting` | the table of all settings, which everything else follows |
 //! | `value` | one value: reading, checking, showing |
 //! | `draft` | settings in the making: each source on top of the one before, then what concerns several settings |
-//! | `unit`, `address` | durations, sizes, multiaddresses |
+//! | `unit`, `address`, `ice_servers` | durations, sizes, multiaddresses, STUN and TURN servers |
+//! | `preset` | WebRTC settings that suit a kind of network |
 //! | `origin`, `problem` | where a value came from, and what is wrong with it |
 //! | `template` | the commented file, and the resolved one |
 //!
@@ -19,7 +20,9 @@ use crate::config::Config;
 
 mod address;
 mod draft;
+mod ice_servers;
 mod origin;
+mod preset;
 mod problem;
 mod setting;
 mod template;
@@ -27,7 +30,9 @@ mod unit;
 mod value;
 
 pub use address::peer_address;
+pub use ice_servers::ConfiguredServer;
 pub use origin::{Origin, Place};
+pub use preset::Preset;
 pub use problem::{Problem, Problems};
 pub use template::template;
 
@@ -40,10 +45,16 @@ pub const FILE_LIMIT: usize = 1 << 20;
 /// Everything that an operator can set, resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// The node's configuration.
+    /// The node's configuration. ICE servers and certificate are still missing in it: they take files to read.
     pub node: Config,
     /// The file with its private key.
     pub identity: PathBuf,
+    /// The file with the certificate of its WebRTC connections.
+    pub certificate: PathBuf,
+    /// What WebRTC settings follow that nobody set.
+    pub preset: Preset,
+    /// The ICE servers, some with their credentials still in files.
+    pub ice_servers: Vec<ConfiguredServer>,
     /// Whether it has a control endpoint.
     pub control: bool,
     /// The control endpoint's socket.
@@ -53,11 +64,19 @@ pub struct Settings {
 impl Default for Settings {
     /// The defaults, with paths relative to the node's folder.
     fn default() -> Self {
-        let listen = ["/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1", "/ip4/0.0.0.0/tcp/9002/ws"];
+        let listen = [
+            "/ip4/0.0.0.0/tcp/4001",
+            "/ip4/0.0.0.0/udp/4001/quic-v1",
+            "/ip4/0.0.0.0/tcp/9002/ws",
+            "/ip4/0.0.0.0/udp/9002/webrtc-direct",
+        ];
         let listen = listen.map(|address| address.parse().expect("a constant multiaddress"));
         Self {
             node: Config { listen: listen.to_vec(), ..Config::default() },
             identity: "identity".into(),
+            certificate: "certificate.pem".into(),
+            preset: Preset::default(),
+            ice_servers: Preset::default().ice_servers(),
             control: true,
             control_socket: "control.sock".into(),
         }

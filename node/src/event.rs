@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use darkswap_core::message::MessageId;
 use darkswap_core::path::PathKind;
+pub use darkswap_webrtc::connection::{CandidateKind, IceState};
 use libp2p::{Multiaddr, PeerId};
 
 /// Something that happened in a node.
@@ -95,6 +96,44 @@ pub enum Event {
         succeeded: bool,
         /// Why not.
         reason: Option<String>,
+    },
+    /// A negotiation of a WebRTC connection over a relayed one ended.
+    Negotiation {
+        /// The remote peer.
+        peer: PeerId,
+        /// This node's role.
+        role: NegotiationRole,
+        /// Whether an existing connection got a new path (an ICE restart), instead of a new connection.
+        restart: bool,
+        /// Whether the connection works.
+        succeeded: bool,
+        /// From the first message of signalling to the end.
+        elapsed: Duration,
+        /// Why it failed.
+        reason: Option<String>,
+    },
+    /// The state of ICE of a negotiated connection changed, also while it is being negotiated.
+    IceState {
+        /// The remote peer.
+        peer: PeerId,
+        /// The state (RFC 8445, section 6.1.2.6; the names are those of the WebRTC specification).
+        state: IceState,
+    },
+    /// ICE chose a pair of candidates.
+    IceSelected {
+        /// The remote peer.
+        peer: PeerId,
+        /// The kind of our candidate.
+        local: CandidateKind,
+        /// The kind of the peer's.
+        remote: CandidateKind,
+    },
+    /// A peer opened a data channel. It waits for [`Handle::accept_channel`](crate::Handle::accept_channel).
+    ChannelOpened {
+        /// The remote peer.
+        peer: PeerId,
+        /// What the peer calls it.
+        label: String,
     },
     /// A dial failed.
     DialFailed {
@@ -188,6 +227,8 @@ pub enum TransportKind {
     Tcp,
     /// WebSocket over TCP with noise and yamux.
     WebSocket,
+    /// WebRTC data channels, to a public server (webrtc-direct) or between any two peers.
+    WebRtc,
     /// A relayed circuit, whatever carries it.
     Circuit,
 }
@@ -201,6 +242,15 @@ pub enum HolePunchRole {
     Client,
 }
 
+/// A node's role in the negotiation of a WebRTC connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NegotiationRole {
+    /// It dialled: it opens the signalling stream and sends the offer.
+    Offerer,
+    /// It answers.
+    Answerer,
+}
+
 /// A rule that a peer broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Misbehaviour {
@@ -208,6 +258,10 @@ pub enum Misbehaviour {
     Malformed,
     /// More bytes, messages or streams than the limits allow.
     Oversized,
-    /// An acknowledgement of something we did not send.
+    /// An answer, an acknowledgement or a request that nothing of ours called for.
     Unsolicited,
+    /// Messages in an order that the protocol does not have, or the same one again.
+    OutOfOrder,
+    /// A certificate other than the announced one.
+    Forged,
 }

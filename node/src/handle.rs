@@ -9,11 +9,26 @@ use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::transport::DataChannels;
+pub use crate::transport::webrtc::data_channel::{
+    ChannelOptions, DataChannel, DataChannelError, Priority, Reliability,
+};
+
 /// A cheap, cloneable way to give a running node commands.
 #[derive(Debug, Clone)]
 pub struct Handle {
     peer_id: PeerId,
     commands: mpsc::Sender<Command>,
+    channels: DataChannels,
+}
+
+/// A data channel that a peer opened.
+#[derive(Debug)]
+pub struct InboundChannel {
+    /// Who, authenticated by the connection.
+    pub peer: PeerId,
+    /// The channel. Dropping it closes it.
+    pub channel: DataChannel,
 }
 
 /// Why a command could not be carried out.
@@ -110,12 +125,18 @@ pub(crate) enum Command {
     Publish { topic: String, payload: Bytes, answer: oneshot::Sender<Result<(), CommandError>> },
     Peers { answer: oneshot::Sender<Vec<PeerStatus>> },
     Status { answer: oneshot::Sender<Status> },
+    AcceptChannel { answer: oneshot::Sender<InboundChannel> },
     Stop { answer: oneshot::Sender<()> },
 }
 
 impl Handle {
     pub(crate) fn new(peer_id: PeerId, commands: mpsc::Sender<Command>) -> Self {
-        Self { peer_id, commands }
+        Self { peer_id, commands, channels: DataChannels::default() }
+    }
+
+    /// The same handle for a node whose data channels are these.
+    pub(crate) fn with_channels(self, channels: DataChannels) -> Self {
+        Self { channels, ..self }
     }
 
     /// The node's peer id.
@@ -157,6 +178,24 @@ impl Handle {
     pub async fn publish(&self, topic: &str, payload: Bytes) -> Result<(), CommandError> {
         let topic = topic.to_owned();
         self.ask(|answer| Command::Publish { topic, payload, answer }).await?
+    }
+
+    /// Opens a data channel to a peer over its WebRTC connection: reliable or not, ordered or not, with a priority among the channels of
+    /// that connection. Messages can be sent at once. The channel ends with the connection; unlike [`send`](Self::send) it does not
+    /// survive a change of path.
+    ///
+    /// # Errors
+    /// [`DataChannelError`] when there is no WebRTC connection to the peer, without a label, or when there are too many channels.
+    pub fn open_channel(&self, peer: PeerId, options: ChannelOptions) -> Result<DataChannel, DataChannelError> {
+        self.channels.open(peer, options)
+    }
+
+    /// The next data channel that a peer opened; waits for it.
+    ///
+    /// # Errors
+    /// [`CommandError::Stopped`].
+    pub async fn accept_channel(&self) -> Result<InboundChannel, CommandError> {
+        self.ask(|answer| Command::AcceptChannel { answer }).await
     }
 
     /// Every connected or wanted peer, by peer id.

@@ -3,15 +3,18 @@
 //! [`Node::new`] is the only way to make a node, in the shipped binary, in the simulator and in tests; what differs is the
 //! [`Runtime`] that is handed in.
 
+pub mod certificate_file;
 pub mod config;
 pub mod config_file;
 pub mod control;
 pub mod event;
 pub mod handle;
+pub mod ice_server;
 pub mod identity;
 pub mod limits;
 mod message_codec;
 mod node;
+mod private_file;
 mod runtime;
 mod runtime_tokio;
 pub mod transport;

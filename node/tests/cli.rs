@@ -28,6 +28,7 @@ fn init_makes_what_is_missing_and_overwrites_nothing() {
     let made = folder.run(&["init"]);
     assert_eq!(made.code, 0, "{made:?}");
     let (identity, config) = (folder.file("identity"), folder.file("darkswap.toml"));
+    assert_eq!(made.stdout.matches("(made)").count(), 3, "{made:?}");
     let before = fs::read_to_string(&identity).unwrap();
     refused(&folder.run(&["init"]), 1, "exist already; nothing was changed");
     fs::remove_file(&config).unwrap();
@@ -43,7 +44,7 @@ fn identity_folder_and_socket_are_private_and_a_readable_identity_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Folder::with_config(QUIET);
     let mode = |name: &str| fs::metadata(folder.file(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("identity"), mode("")), (0o600, 0o700));
+    assert_eq!((mode("identity"), mode("certificate.pem"), mode("")), (0o600, 0o600, 0o700));
     let (running, _) = folder.start(&[]);
     assert_eq!(mode("control.sock"), 0o600);
     drop(running);

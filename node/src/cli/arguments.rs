@@ -46,7 +46,7 @@ pub(crate) struct Place {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make an identity and a commented configuration file
+    /// Make an identity, a certificate and a commented configuration file
     #[command(after_help = "Nothing is ever overwritten.\n\nExample:\n  darkswap init --dir /var/lib/darkswap")]
     Init,
     /// Run the node until it is told to stop (`darkswap stop`, Ctrl-C, SIGTERM)
@@ -77,8 +77,27 @@ pub(crate) enum Command {
     /// Follow what happens in the running node
     #[command(after_help = "Example:\n  darkswap events --only message_received,gossip --json")]
     Events(Events),
+    /// STUN and TURN servers, which WebRTC needs behind NATs
+    #[command(subcommand)]
+    Ice(Ice),
     /// Stop the running node in good order
     Stop,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ice {
+    /// Ask every server from every address of this host: does it work, and which address does it see?
+    #[command(after_help = ICE_TEST_HELP)]
+    Test(IceTest),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IceTest {
+    /// Test this server instead of the configured ones (repeatable)
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) server: Vec<String>,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
 }
 
 const RUN_HELP: &str = "\
@@ -94,6 +113,14 @@ Examples:
   darkswap connect /ip4/198.51.100.7/udp/4001/quic-v1/p2p/12D3KooW...
   darkswap connect /ip4/198.51.100.7/udp/4001/quic-v1/p2p/<relay>/p2p-circuit/p2p/<peer>
   darkswap connect 12D3KooW...        asks the DHT and the node's own relays";
+
+const ICE_TEST_HELP: &str = "\
+No node has to run. Ends with 0 when at least one server works. Two servers are needed to see what kind of mapping the NAT has.
+
+Examples:
+  darkswap ice test
+  darkswap ice test --server stun:stun.example.org --server stun:192.0.2.1:19302
+  darkswap ice test --server '{ url = \"turn:turn.example.org\", username = \"alice\", credential_file = \"turn-credential\" }'";
 
 /// Settings that override the environment and the file.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use darkswap_node::certificate_file::CertificateFileError;
 use darkswap_node::config_file::Problems;
 use darkswap_node::control::{BindError, ClientError, ErrorKind};
 use darkswap_node::identity::IdentityError;
@@ -69,6 +70,17 @@ impl From<IdentityError> for Failure {
         match error {
             IdentityError::ReadableByOthers { .. } | IdentityError::Malformed { .. } => Self::BadInput(error.into()),
             IdentityError::Io { .. } | IdentityError::Exists(_) => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<CertificateFileError> for Failure {
+    fn from(error: CertificateFileError) -> Self {
+        match error {
+            CertificateFileError::ReadableByOthers { .. } | CertificateFileError::Malformed { .. } => {
+                Self::BadInput(error.into())
+            }
+            CertificateFileError::Io { .. } | CertificateFileError::Generate(_) => Self::Failed(error.into()),
         }
     }
 }

@@ -1,12 +1,13 @@
-//! `darkswap init`: an identity and a commented configuration file.
+//! `darkswap init`: an identity, a certificate and a commented configuration file.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
-use darkswap_node::config_file::template;
-use darkswap_node::{TokioRuntime, identity};
+use darkswap_node::certificate_file::Provenance;
+use darkswap_node::config_file::{Settings, template};
+use darkswap_node::{TokioRuntime, certificate_file, identity};
 
 use super::arguments::Place;
 use super::failure::Failure;
@@ -17,13 +18,23 @@ use super::settings::{self, FILE_NAME};
 pub(crate) fn init(place: &Place) -> Result<(), Failure> {
     let folder = settings::folder(place)?;
     let config = place.config.clone().unwrap_or_else(|| folder.join(FILE_NAME));
-    let has_config = config.try_exists().with_context(|| format!("cannot look for {}", config.display()))?;
-    // An existing file may name another place for the identity.
-    let path = if has_config { settings::resolve(place, None)?.settings.identity } else { folder.join("identity") };
-    let has_identity = path.try_exists().with_context(|| format!("cannot look for {}", path.display()))?;
-    if has_config && has_identity {
-        let (path, config) = (path.display(), config.display());
-        return Err(Failure::failed(format!("{path} and {config} exist already; nothing was changed")));
+    let has_config = exists(&config)?;
+    // An existing file may name other places, and may have no use for a certificate.
+    let (path, certificate) = if has_config {
+        let settings = settings::resolve(place, None)?.settings;
+        (settings.identity, settings.node.webrtc.enabled.then_some(settings.certificate))
+    } else {
+        let defaults = Settings::default();
+        (folder.join(defaults.identity), Some(folder.join(defaults.certificate)))
+    };
+    let has_identity = exists(&path)?;
+    if has_config && has_identity && certificate.as_deref().map_or(Ok(true), exists)? {
+        let files: Vec<String> = [Some(&path), certificate.as_ref(), Some(&config)]
+            .into_iter()
+            .flatten()
+            .map(|file| file.display().to_string())
+            .collect();
+        return Err(Failure::failed(format!("{} exist already; nothing was changed", files.join(", "))));
     }
     create_folder(&folder)?;
     let key = if has_identity {
@@ -33,18 +44,24 @@ pub(crate) fn init(place: &Place) -> Result<(), Failure> {
         identity::create(&path, &key)?;
         key
     };
+    let mut report = format!("peer id        {}\n", key.public().to_peer_id());
+    let mut tell = |what: &str, file: &Path, kept: bool| {
+        report.push_str(&format!("{what:<13}  {} ({})\n", file.display(), if kept { "kept" } else { "made" }));
+    };
+    tell("identity", &path, has_identity);
+    if let Some(certificate) = certificate {
+        let (_, provenance) = certificate_file::load_or_create(&certificate)?;
+        tell("certificate", &certificate, provenance == Provenance::Kept);
+    }
     if !has_config {
         write_new(&config)?;
     }
-    let word = |existed| if existed { "kept" } else { "made" };
-    output::print(&format!(
-        "peer id        {}\nidentity       {} ({})\nconfiguration  {} ({})\n\nStart the node with: darkswap run",
-        key.public().to_peer_id(),
-        path.display(),
-        word(has_identity),
-        config.display(),
-        word(has_config),
-    ))
+    tell("configuration", &config, has_config);
+    output::print(&format!("{report}\nStart the node with: darkswap run"))
+}
+
+fn exists(path: &Path) -> Result<bool, Failure> {
+    Ok(path.try_exists().with_context(|| format!("cannot look for {}", path.display()))?)
 }
 
 /// The folder holds a private key and a control socket, so others have no business in it.

@@ -97,6 +97,10 @@ fn level(event: &Event) -> Level {
         | Event::ConnectionClosed { .. }
         | Event::PathFailed { .. }
         | Event::HolePunch { .. }
+        | Event::Negotiation { .. }
+        | Event::IceState { .. }
+        | Event::IceSelected { .. }
+        | Event::ChannelOpened { .. }
         | Event::DialFailed { .. }
         | Event::MessageDuplicate { .. } => Level::DEBUG,
         Event::Ping { .. } | Event::MessageReceived { .. } | Event::MessageDelivered { .. } | Event::Gossip { .. } => {

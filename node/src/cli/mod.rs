@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `arguments` | what can be typed |
 //! | `settings` | where the configuration comes from |
-//! | `init`, `run`, `config`, `commands`, `events` | the commands |
+//! | `init`, `run`, `config`, `commands`, `events`, `ice` | the commands |
 //! | `ready`, `signals`, `log` | what a running node shows and obeys |
 //! | `output`, `table`, `failure` | what a command prints, and how it ends |
 
@@ -13,6 +13,7 @@ mod commands;
 mod config;
 mod events;
 mod failure;
+mod ice;
 mod init;
 mod log;
 mod output;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Ice};
 use failure::Failure;
 
 /// Parses the command line and carries it out.
@@ -51,6 +52,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Disconnect(options) => commands::disconnect(&place, &options),
         Command::Send(options) => commands::send(&place, &options),
         Command::Publish(options) => commands::publish(&place, &options),
+        Command::Ice(Ice::Test(options)) => ice::test(&place, &options),
         Command::Stop => commands::stop(&place),
     }
 }

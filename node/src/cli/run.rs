@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use darkswap_node::config_file::Settings;
 use darkswap_node::control::{Server, Subscribers};
 use darkswap_node::identity::{self, IdentityError};
-use darkswap_node::{Handle, Node, TokioRuntime};
+use darkswap_node::{Handle, Node, TokioRuntime, certificate_file};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use serde_json::json;
@@ -29,8 +29,12 @@ const OPENING: Duration = Duration::from_secs(10);
 const CLOSING: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(place: &Place, options: &Run) -> Result<(), Failure> {
-    let settings = settings::resolve(place, Some(&options.overrides))?.settings;
+    let mut settings = settings::resolve(place, Some(&options.overrides))?.settings;
     let identity = load_identity(&settings.identity)?;
+    if settings.node.webrtc.enabled {
+        settings.node.webrtc.ice_servers = settings::ice_servers(&settings)?;
+        settings.node.webrtc.certificate = Some(certificate_file::load_or_create(&settings.certificate)?.0);
+    }
     log::start(options.log_format)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

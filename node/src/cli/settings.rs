@@ -5,7 +5,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use darkswap_node::config_file::{self, FILE_LIMIT, Override, Resolved, Sources};
+use darkswap_node::config_file::{self, FILE_LIMIT, Override, Resolved, Settings, Sources};
+use darkswap_node::ice_server::{CREDENTIAL_LIMIT, Credential, IceServer};
 use etcetera::BaseStrategy as _;
 
 use super::arguments::{Overrides, Place};
@@ -27,6 +28,11 @@ pub(crate) fn folder(place: &Place) -> Result<PathBuf, Failure> {
 
 /// The resolved settings of a node.
 pub(crate) fn resolve(place: &Place, overrides: Option<&Overrides>) -> Result<Resolved, Failure> {
+    resolve_with(place, overrides.map(flags).transpose()?.unwrap_or_default())
+}
+
+/// The resolved settings of a node, some of them set by flags.
+pub(crate) fn resolve_with(place: &Place, flags: Vec<Override>) -> Result<Resolved, Failure> {
     let folder = folder(place)?;
     let sources = Sources {
         file: file(place, &folder)?,
@@ -34,10 +40,29 @@ pub(crate) fn resolve(place: &Place, overrides: Option<&Overrides>) -> Result<Re
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .filter(|(name, _)| name.starts_with("DARKSWAP_"))
             .collect(),
-        flags: overrides.map(flags).transpose()?.unwrap_or_default(),
+        flags,
         folder,
     };
     Ok(config_file::resolve(&sources)?)
+}
+
+/// The ICE servers with their credentials.
+pub(crate) fn ice_servers(settings: &Settings) -> Result<Vec<IceServer>, Failure> {
+    settings.ice_servers.iter().map(|server| server.complete(read_credential)).collect()
+}
+
+/// A file with a credential and nothing else, but for the end of the line.
+fn read_credential(path: &Path) -> Result<Credential, Failure> {
+    let name = path.display();
+    let mut text = String::new();
+    let limit = CREDENTIAL_LIMIT as u64 + 3;
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_string(&mut text))
+        .with_context(|| format!("cannot read the credential file {name}"))
+        .map_err(Failure::BadInput)?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = line.strip_suffix('\r').unwrap_or(line).to_owned();
+    Credential::new(secret).map_err(|error| Failure::bad_input(format!("{name}: {error}")))
 }
 
 /// Name and content of the configuration file. Only a file that was asked for has to exist.

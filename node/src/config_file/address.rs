@@ -7,19 +7,34 @@ use super::problem::excerpt;
 use crate::config::PeerAddress;
 
 /// Shapes of an address that the node listens on or dials.
-const SHAPES: &str = "`/ip4/../tcp/..`, `/ip4/../tcp/../ws` or `/ip4/../udp/../quic-v1`";
+const SHAPES: &str =
+    "`/ip4/../tcp/..`, `/ip4/../tcp/../ws`, `/ip4/../udp/../quic-v1` or `/ip4/../udp/../webrtc-direct`";
+
+/// The same for addresses to dial.
+const DIALLED: &str =
+    "`/ip4/../tcp/..`, `/ip4/../tcp/../ws`, `/ip4/../udp/../quic-v1` or `/ip4/../udp/../webrtc-direct/certhash/..`";
+
+/// What an address is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Listen,
+    Dial,
+}
 
 /// Whether an address has exactly one of the shapes, with an IP address or a host name.
-fn has_known_shape(address: &Multiaddr) -> bool {
+fn has_known_shape(address: &Multiaddr, purpose: Purpose) -> bool {
     let mut parts = address.iter();
     let is_host = parts.next().is_some_and(|host| {
         matches!(host, Protocol::Ip4(_) | Protocol::Ip6(_) | Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_))
     });
     is_host
         && matches!(
-            (parts.next(), parts.next(), parts.next()),
-            (Some(Protocol::Tcp(_)), None | Some(Protocol::Ws(_)), None)
-                | (Some(Protocol::Udp(_)), Some(Protocol::QuicV1), None)
+            (parts.next(), parts.next(), parts.next(), parts.next(), purpose),
+            (Some(Protocol::Tcp(_)), None | Some(Protocol::Ws(_)), None, None, _)
+                | (Some(Protocol::Udp(_)), Some(Protocol::QuicV1), None, None, _)
+                | (Some(Protocol::Udp(_)), Some(Protocol::WebRTCDirect), None, None, Purpose::Listen)
+                // A dialler has to know the fingerprint of the server's certificate.
+                | (Some(Protocol::Udp(_)), Some(Protocol::WebRTCDirect), Some(Protocol::Certhash(_)), None, Purpose::Dial)
         )
 }
 
@@ -27,7 +42,7 @@ fn has_known_shape(address: &Multiaddr) -> bool {
 pub(super) fn listen_address(text: &str) -> Result<Multiaddr, String> {
     let address = multiaddress(text)?;
     let is_ip = matches!(address.iter().next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)));
-    if is_ip && has_known_shape(&address) {
+    if is_ip && has_known_shape(&address, Purpose::Listen) {
         Ok(address)
     } else {
         Err(format!("cannot listen on `{}`, expected {SHAPES} (or with `/ip6`)", excerpt(text)))
@@ -54,11 +69,11 @@ pub(super) fn external_address(text: &str) -> Result<Multiaddr, String> {
 /// A peer that is dialled without a relay: address and peer id.
 pub(super) fn direct_peer_address(text: &str) -> Result<PeerAddress, String> {
     let found: PeerAddress = peer_address(text)?;
-    if has_known_shape(&found.address) {
+    if has_known_shape(&found.address, Purpose::Dial) {
         Ok(found)
     } else {
         Err(format!(
-            "cannot dial `{}`, expected {SHAPES} (or with `/ip6`, `/dns4`, `/dns6`), then `/p2p/..`",
+            "cannot dial `{}`, expected {DIALLED} (or with `/ip6`, `/dns4`, `/dns6`), then `/p2p/..`",
             excerpt(text)
         ))
     }
@@ -92,8 +107,13 @@ mod tests {
     const PEER: &str = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
 
     #[test]
-    fn listen_addresses_have_one_of_three_shapes() {
-        for text in ["/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/0/ws", "/ip4/127.0.0.1/udp/4001/quic-v1"] {
+    fn listen_addresses_have_one_of_four_shapes() {
+        for text in [
+            "/ip4/0.0.0.0/tcp/4001",
+            "/ip6/::/tcp/0/ws",
+            "/ip4/127.0.0.1/udp/4001/quic-v1",
+            "/ip6/::/udp/0/webrtc-direct",
+        ] {
             assert!(listen_address(text).is_ok(), "{text}");
         }
         for text in
@@ -121,6 +141,13 @@ mod tests {
         assert!(peer_address("/ip4/1.2.3.4/tcp/1").is_err());
         assert!(peer_address(&format!("/p2p/{PEER}")).is_err());
         assert!(direct_peer_address(&format!("/ip4/1.2.3.4/tcp/1/p2p/{PEER}/p2p-circuit/p2p/{PEER}")).is_err());
+        let webrtc = "/ip4/192.0.2.1/udp/9002/webrtc-direct";
+        let certhash = "/certhash/uEiAkH5a4DPGKUuOBjYw0CgwjvcJCJMD2K_1aluKR_tpevQ";
+        assert!(direct_peer_address(&format!("{webrtc}{certhash}/p2p/{PEER}")).is_ok());
+        assert!(
+            direct_peer_address(&format!("{webrtc}/p2p/{PEER}")).unwrap_err().contains("webrtc-direct/certhash/..")
+        );
+        assert!(listen_address(&format!("{webrtc}{certhash}")).is_err());
         assert!(direct_peer_address(&format!("/dns4/a.example/tcp/1/ws/p2p/{PEER}")).is_ok());
     }
 }

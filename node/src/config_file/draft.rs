@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::ice_servers::ConfiguredServer;
 use super::origin::{Origin, Place};
 use super::problem::{Problem, Problems, excerpt, nearest, suggestion};
 use super::setting::{SETTINGS, Setting, TABLES, find};
@@ -127,6 +130,7 @@ impl Draft {
     /// Checks what concerns several settings and completes the paths.
     pub(super) fn finish(mut self, folder: &Path) -> Result<Resolved, Problems> {
         if self.problems.is_empty() {
+            self.apply_preset();
             self.check_together();
         }
         if !self.problems.is_empty() {
@@ -135,11 +139,55 @@ impl Draft {
             return Err(Problems(self.problems));
         }
         self.settings.identity = folder.join(&self.settings.identity);
+        let beside = self.settings.identity.parent().unwrap_or(folder);
+        self.settings.certificate = beside.join(&self.settings.certificate);
+        self.settings.ice_servers.iter_mut().for_each(|server| server.complete_path(folder));
         self.settings.control_socket = folder.join(&self.settings.control_socket);
         Ok(Resolved { settings: self.settings, origins: self.origins })
     }
 
+    /// What nobody set follows the preset.
+    fn apply_preset(&mut self) {
+        let preset = self.settings.preset;
+        let origin = match self.origin("webrtc", "preset") {
+            Origin::Default => Origin::Default,
+            Origin::Preset(_) | Origin::File(_) | Origin::Environment(_) | Origin::Flag(_) => {
+                Origin::Preset(preset.name())
+            }
+        };
+        for key in ["ice_servers", "policy"] {
+            let Some(index) = find("webrtc", key) else { continue };
+            if self.origins[index] == Origin::Default {
+                self.origins[index] = origin.clone();
+                match key {
+                    "policy" => self.settings.node.webrtc.relay_only = preset.relay_only(),
+                    _ => self.settings.ice_servers = preset.ice_servers(),
+                }
+            }
+        }
+    }
+
+    fn check_webrtc(&mut self) {
+        let is_webrtc = |address: &Multiaddr| address.iter().any(|part| part == Protocol::WebRTCDirect);
+        if !self.settings.node.webrtc.enabled && self.origin("node", "listen") == Origin::Default {
+            self.settings.node.listen.retain(|address| !is_webrtc(address));
+        }
+        let webrtc = &self.settings.node.webrtc;
+        if !webrtc.enabled {
+            if self.settings.node.listen.iter().any(is_webrtc) {
+                let message = "found `false`, but node.listen has an address with `/webrtc-direct`".to_owned();
+                self.wrong("webrtc", "enabled", message);
+            }
+        } else if webrtc.relay_only && !self.settings.ice_servers.iter().any(ConfiguredServer::is_turn) {
+            let key = if matches!(self.origin("webrtc", "policy"), Origin::Preset(_)) { "preset" } else { "policy" };
+            let message = "only what a TURN server relays is offered, but webrtc.ice_servers has none: add one, or set policy = \
+                           \"all\"";
+            self.wrong("webrtc", key, message.to_owned());
+        }
+    }
+
     fn check_together(&mut self) {
+        self.check_webrtc();
         let node = self.settings.node.clone();
         let limits = &node.limits;
         if node.relay_server && node.reachability == Reachability::Private {
@@ -163,8 +211,12 @@ impl Draft {
         }
     }
 
+    fn origin(&self, table: &str, key: &str) -> Origin {
+        find(table, key).map_or(Origin::Default, |index| self.origins[index].clone())
+    }
+
     fn wrong(&mut self, table: &str, key: &str, message: String) {
-        let origin = find(table, key).map_or(Origin::Default, |index| self.origins[index].clone());
+        let origin = self.origin(table, key);
         self.problems.push(Problem::elsewhere(origin, format!("{table}.{key}: {message}")));
     }
 }

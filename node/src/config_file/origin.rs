@@ -8,6 +8,8 @@ use std::ops::Range;
 pub enum Origin {
     /// Built in.
     Default,
+    /// Built in, and chosen by `webrtc.preset`.
+    Preset(&'static str),
     /// A place in the configuration file.
     File(Place),
     /// An environment variable.
@@ -49,6 +51,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Preset(name) => write!(f, "preset {name}"),
             Self::File(Place { file, line, column, .. }) => write!(f, "{file}:{line}:{column}"),
             Self::Environment(variable) => write!(f, "environment variable {variable}"),
             Self::Flag(flag) => write!(f, "flag {flag}"),

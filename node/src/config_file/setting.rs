@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::value::{Field, Number};
+use super::preset::{PRESETS, Preset};
+use super::value::{Choice, Field, Number};
+use crate::config::Reachability;
 
 /// One setting.
 #[derive(Debug)]
@@ -41,10 +43,14 @@ impl Setting {
 }
 
 /// The tables with a line about each, in the order of the template.
-pub(super) const TABLES: [(&str, &str); 6] = [
+pub(super) const TABLES: [(&str, &str); 7] = [
     ("node", "The node itself."),
     ("relay", "Circuit relay v2: relaying for others, and the relays that this node uses."),
     ("discovery", "Finding peers through the DHT."),
+    (
+        "webrtc",
+        "WebRTC: direct paths between hosts behind NATs, and to browsers. `darkswap ice test` tries the servers.",
+    ),
     ("gossip", "Messages to everybody who subscribed to a topic."),
     ("limits", "Bounds that keep a flood or a broken peer from exhausting this host."),
     ("control", "The local endpoint through which `darkswap peers`, `darkswap send` and so on reach a running node."),
@@ -86,11 +92,42 @@ macro_rules! duration {
     };
 }
 
+const REACHABILITY: Choice = Choice {
+    names: &["auto", "public", "private"],
+    read: |all| match all.node.reachability {
+        Reachability::Auto => "auto",
+        Reachability::Public => "public",
+        Reachability::Private => "private",
+    },
+    write: |all, name| {
+        all.node.reachability = match name {
+            "public" => Reachability::Public,
+            "private" => Reachability::Private,
+            _ => Reachability::Auto,
+        }
+    },
+};
+
+const PRESET: Choice = Choice {
+    names: &[PRESETS[0].0, PRESETS[1].0, PRESETS[2].0, PRESETS[3].0],
+    read: |all| all.preset.name(),
+    write: |all, found| {
+        all.preset = PRESETS.iter().find(|(name, _)| *name == found).map_or(Preset::Home, |(_, preset)| *preset)
+    },
+};
+
+/// The names are those of `RTCIceTransportPolicy` in browsers.
+const POLICY: Choice = Choice {
+    names: &["all", "relay"],
+    read: |all| if all.node.webrtc.relay_only { "relay" } else { "all" },
+    write: |all, name| all.node.webrtc.relay_only = name == "relay",
+};
+
 /// More connections than this need more ports, descriptors and memory than one process has.
 const CONNECTIONS: RangeInclusive<u64> = 1..=65_536;
 
 /// Every setting, by table.
-pub(super) static SETTINGS: [Setting; 26] = [
+pub(super) static SETTINGS: [Setting; 31] = [
     Setting::new(
         "node",
         "identity",
@@ -101,8 +138,8 @@ pub(super) static SETTINGS: [Setting; 26] = [
         "node",
         "listen",
         Field::Listen(|all| &mut all.node.listen),
-        "Addresses to listen on; the node dials with every transport, whatever it listens on. Browsers need a `/ws` address, hole \
-         punching a `/quic-v1` one.",
+        "Addresses to listen on; the node dials with every transport, whatever it listens on. Browsers need a `/ws` \
+         or a `/webrtc-direct` address, hole punching a `/quic-v1` one.",
     ),
     Setting::new(
         "node",
@@ -114,7 +151,7 @@ pub(super) static SETTINGS: [Setting; 26] = [
     Setting::new(
         "node",
         "reachability",
-        Field::Reachability(|all| &mut all.node.reachability),
+        Field::Choice(REACHABILITY),
         "Whether others can dial this node: \"auto\" asks other peers (AutoNAT), \"public\" holds no relay reservation and serves \
          the DHT, \"private\" holds relay reservations and only asks the DHT.",
     ),
@@ -150,6 +187,54 @@ pub(super) static SETTINGS: [Setting; 26] = [
         "Peers through which this node joins the DHT.",
     )
     .with_example(r#"["/dns4/boot.example.org/tcp/4001/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"]"#),
+    Setting::new(
+        "webrtc",
+        "enabled",
+        Field::Flag(|all| &mut all.node.webrtc.enabled),
+        "Whether this node speaks WebRTC.",
+    ),
+    Setting::new(
+        "webrtc",
+        "preset",
+        Field::Choice(PRESET),
+        "The network that this node is in, which says what `ice_servers` and `policy` are unless they are set:\n\
+         \"home\": behind a home router. Two public STUN servers, policy \"all\".\n\
+         \"corporate\": behind a firewall that passes few ports. Public STUN servers on port 3478 and on 443, policy \"all\". Where \
+         the firewall passes no UDP to strangers, add a TURN server of your own.\n\
+         \"mobile\": behind a carrier's NAT, on a battery. One public STUN server, policy \"all\". Many carriers' NATs forbid direct \
+         paths to each other; a TURN server of your own helps then.\n\
+         \"relay-only\": no STUN server, policy \"relay\". Needs a TURN server in `ice_servers`.",
+    )
+    .with_example("\"corporate\""),
+    Setting::new(
+        "webrtc",
+        "ice_servers",
+        Field::IceServers(|all| &mut all.ice_servers),
+        "STUN servers (RFC 8489), which tell a host behind a NAT its address outside, and TURN servers (RFC 8656), which relay where \
+         no direct path exists. Replaces the preset's list; at most 8. The default ones are public servers of Cloudflare and Google: \
+         two owners, so that one may fail.\n\
+         Privacy: a STUN server learns this host's public address and each time that a connection is prepared, but not to whom and \
+         not this node's peer id. A TURN server also learns the addresses and the amount of what it relays, which it cannot read. \
+         An empty list asks nobody: then only hosts with a public address, or in the same network, are reached over WebRTC.\n\
+         The credential of a TURN server is best kept in a file of its own, relative to the node's folder.",
+    )
+    .with_example(
+        r#"["stun:stun.example.org:3478", { url = "turn:turn.example.org", username = "alice", credential_file = "turn-credential" }]"#,
+    ),
+    Setting::new(
+        "webrtc",
+        "policy",
+        Field::Choice(POLICY),
+        "Which addresses are offered to peers over WebRTC: \"all\", or with \"relay\" only those of TURN servers, so that no peer \
+         learns this host's addresses that way. Other transports are not affected: see `node.listen` and `node.hole_punching`.",
+    ),
+    Setting::new(
+        "webrtc",
+        "certificate",
+        Field::Path(|all| &mut all.certificate),
+        "File with the certificate of WebRTC connections and its key, relative to the folder of the identity file. It is made when it \
+         is missing. Addresses with `/webrtc-direct` name its fingerprint, so keep it. Only its owner may read it (mode 0600).",
+    ),
     Setting::new("gossip", "topics", Field::Topics(|all| &mut all.node.topics), "Topics to subscribe to.")
         .with_example(r#"["orders"]"#),
     count!(connections, CONNECTIONS, "Open connections in all. Each costs about 100 kB of memory."),

@@ -59,15 +59,18 @@ fn of_table(table: &str) -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().filter(move |setting| setting.table == table)
 }
 
+/// Each line of `about` begins a line of the comment.
 fn comment(text: &mut String, about: &str) {
-    let mut line = String::from("#");
-    for word in about.split_whitespace() {
-        if line.len() + 1 + word.len() > WIDTH {
-            let _ = writeln!(text, "{line}");
-            line.truncate(1);
+    for paragraph in about.lines() {
+        let mut line = String::from("#");
+        for word in paragraph.split_whitespace() {
+            if line.len() + 1 + word.len() > WIDTH {
+                let _ = writeln!(text, "{line}");
+                line.truncate(1);
+            }
+            line.push(' ');
+            line.push_str(word);
         }
-        line.push(' ');
-        line.push_str(word);
+        let _ = writeln!(text, "{line}");
     }
-    let _ = writeln!(text, "{line}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Reachability;
+use crate::config::{Reachability, WebrtcConfig};
 use crate::limits::Limits;
 
 fn file(text: &str) -> Sources {
@@ -91,6 +91,12 @@ relays = ["/ip4/192.0.2.1/udp/1/quic-v1/p2p/{peer}"]
 [discovery]
 enabled = false
 bootstrap = ["/dns4/boot.example.org/udp/1/quic-v1/p2p/{peer}"]
+[webrtc]
+enabled = false
+preset = "mobile"
+ice_servers = ["stun:192.0.2.1", {{ url = "turn:turn.example.org", username = "alice", credential_file = "turn" }}]
+policy = "relay"
+certificate = "other.pem"
 [gossip]
 topics = ["orders"]
 [limits]
@@ -120,13 +126,23 @@ socket = "other.sock"
             assert_ne!(value, defaults.to_table()[table][key], "{table}.{key}");
         }
     }
-    let Settings { node, control_socket, identity, .. } = found.settings;
+    let Settings { node, control_socket, identity, certificate, ice_servers, preset, .. } = found.settings;
+    assert_eq!((node.webrtc.relay_only, preset, ice_servers.len()), (true, Preset::Mobile, 2));
+    assert_eq!(certificate, PathBuf::from("/keys/other.pem"));
     assert_eq!(node.reachability, Reachability::Public);
     assert_eq!(node.limits.message_deadline, Duration::from_secs(90));
     assert_eq!(node.limits.gossip_size, 4096);
     assert_eq!(node.relays[0].peer.to_string(), peer);
     assert_eq!(control_socket, PathBuf::from("/node/other.sock"));
     assert_eq!(identity, PathBuf::from("/keys/identity"));
+}
+
+#[test]
+fn every_webrtc_setting_can_be_set() {
+    // Fails to compile when one is added, until it gets its place in the table of settings.
+    let WebrtcConfig { enabled: _, ice_servers: _, relay_only: _, certificate: _ } = WebrtcConfig::default();
+    // The preset is no setting of the node's own.
+    assert_eq!(SETTINGS.iter().filter(|setting| setting.table == "webrtc").count(), 5);
 }
 
 #[test]
@@ -204,6 +220,161 @@ fn every_problem_is_reported_at_once_and_in_order() {
         ["2:35", "2:38", "2:46", "3:16", "5:9", "6:1", "8:11", "9:2"].map(|place| format!("darkswap.toml:{place}"));
     assert_eq!(places[..8], expected, "{found:#?}");
     assert_eq!(places[8], "flag --set");
+}
+
+/// How the resolved file shows a setting.
+fn shown(resolved: &Resolved, key: &str) -> String {
+    let text = resolved.to_toml();
+    text.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_preset_says_what_nobody_set() {
+    let home = resolve(&file("")).unwrap();
+    let two = "ice_servers = [\"stun:stun.cloudflare.com:3478\", \"stun:stun.l.google.com:19302\"] # default";
+    assert_eq!(
+        (shown(&home, "ice_servers"), shown(&home, "policy")),
+        (two.to_owned(), "policy = \"all\" # default".into())
+    );
+    for (preset, servers) in [
+        ("corporate", "[\"stun:stun.cloudflare.com:3478\", \"stun:stun.nextcloud.com:443\"]"),
+        ("mobile", "[\"stun:stun.cloudflare.com:3478\"]"),
+    ] {
+        let found = resolve(&file(&format!("[webrtc]\npreset = \"{preset}\""))).unwrap();
+        assert_eq!(shown(&found, "ice_servers"), format!("ice_servers = {servers} # preset {preset}"));
+        assert_eq!(shown(&found, "policy"), format!("policy = \"all\" # preset {preset}"));
+    }
+    let own = resolve(&file("[webrtc]\npreset = \"corporate\"\nice_servers = []")).unwrap();
+    assert_eq!(shown(&own, "ice_servers"), "ice_servers = [] # darkswap.toml:3:1");
+}
+
+#[test]
+fn the_preset_of_a_stronger_source_wins_over_the_files() {
+    let mut sources = file("[webrtc]\npreset = \"corporate\"");
+    sources.environment = vec![("DARKSWAP_WEBRTC_PRESET".to_owned(), "mobile".to_owned())];
+    let found = resolve(&sources).unwrap();
+    assert_eq!(shown(&found, "ice_servers"), "ice_servers = [\"stun:stun.cloudflare.com:3478\"] # preset mobile");
+}
+
+const TURN: &str = r#"{ url = "turn:turn.example.org?transport=udp", username = "alice", credential_file = "turn" }"#;
+
+#[test]
+fn relaying_only_needs_a_turn_server() {
+    let refused = problem("[webrtc]\npreset = \"relay-only\"");
+    assert!(refused.starts_with("darkswap.toml:2:1: webrtc.preset: ") && refused.contains("add one"), "{refused}");
+    assert!(problem("[webrtc]\npolicy = \"relay\"").starts_with("darkswap.toml:2:1: webrtc.policy: "));
+    let found = resolve(&file(&format!("[webrtc]\npreset = \"relay-only\"\nice_servers = [{TURN}]"))).unwrap();
+    assert!(found.settings.node.webrtc.relay_only);
+    assert!(resolve(&file("[webrtc]\npolicy = \"relay\"\nenabled = false")).is_ok());
+}
+
+#[test]
+fn without_webrtc_the_default_listeners_have_none() {
+    let listens = |text: &str| {
+        let found = resolve(&file(text)).expect("valid");
+        found.settings.node.listen.iter().filter(|address| address.to_string().contains("webrtc-direct")).count()
+    };
+    assert_eq!(listens(""), 1);
+    assert_eq!(listens("[webrtc]\nenabled = false"), 0);
+}
+
+#[test]
+fn webrtc_cannot_be_listened_for_and_disabled() {
+    let text = "[node]\nlisten = [\"/ip4/0.0.0.0/udp/9002/webrtc-direct\"]\n[webrtc]\nenabled = false";
+    assert!(problem(text).starts_with("darkswap.toml:4:1: webrtc.enabled: "), "{}", problem(text));
+}
+
+#[test]
+fn the_credential_of_a_turn_server_is_in_a_file_or_in_place_and_never_shown() {
+    let found = resolve(&file(&format!("[webrtc]\nice_servers = [{TURN}]"))).unwrap();
+    let read = |path: &std::path::Path| {
+        assert_eq!(path, std::path::Path::new("/node/turn"));
+        crate::ice_server::Credential::new("hunter2".to_owned())
+    };
+    let crate::ice_server::IceServer::Turn { username, credential, .. } =
+        found.settings.ice_servers[0].complete(read).unwrap()
+    else {
+        panic!("a TURN server")
+    };
+    assert_eq!((username.as_str(), credential.expose()), ("alice", "hunter2"));
+    assert_eq!(resolve(&file(&found.to_toml())).unwrap().settings, found.settings);
+
+    let in_place = TURN.replace("credential_file = \"turn\"", "credential = \"hunter2\"");
+    let found = resolve(&file(&format!("[webrtc]\nice_servers = [{in_place}]"))).unwrap();
+    let text = format!("{}{:?}{:?}", found.to_toml(), found.to_table(), found);
+    assert!(!text.contains("hunter2") && text.contains("(hidden)"), "{text}");
+    let copied = problem(&found.to_toml());
+    assert!(copied.contains("found `(hidden)`, which `darkswap config` prints in its place"), "{copied}");
+}
+
+#[test]
+fn ice_servers_can_be_set_by_environment_and_flag() {
+    let set = |value: &str| {
+        let flag = Override { flag: "--set".into(), name: "webrtc.ice_servers".into(), value: value.to_owned() };
+        let environment = vec![("DARKSWAP_WEBRTC_ICE_SERVERS".to_owned(), value.to_owned())];
+        let flag =
+            resolve(&Sources { flags: vec![flag], ..Sources::default() }).map(|found| found.settings.ice_servers);
+        let variable = resolve(&Sources { environment, ..Sources::default() }).map(|found| found.settings.ice_servers);
+        assert_eq!(flag.as_ref().ok(), variable.as_ref().ok());
+        flag.map(|servers| servers.len()).map_err(|problems| problems.to_string())
+    };
+    assert_eq!(set(""), Ok(0));
+    assert_eq!(set("stun:192.0.2.1, stun:stun.example.org:19302"), Ok(2));
+    assert_eq!(set(&format!("[\"stun:192.0.2.1\", {TURN}]")), Ok(2));
+    for (value, expected) in [
+        ("[\"stun:192.0.2.1\"", "flag --set: webrtc.ice_servers: not TOML: "),
+        ("[]\nother = 1", "expected a list of servers"),
+        ("[5]", "found the number 5, expected a string or a table"),
+        ("turn:192.0.2.1", "needs a user name and a credential, expected `{ url = "),
+    ] {
+        let refused = set(value).unwrap_err();
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
+
+#[test]
+fn a_wrong_server_is_shown_with_its_place_and_what_was_expected() {
+    let wrong = |server: &str| problem(&format!("[webrtc]\nice_servers = [\n  {server},\n]"));
+    assert_eq!(
+        wrong("\"stun:example.org:0\""),
+        "darkswap.toml:3:3: webrtc.ice_servers: `stun:example.org:0` is not a server: found the port `0`, expected a number from 1 to \
+         65535\n  3 |   \"stun:example.org:0\",\n    |   ^^^^^^^^^^^^^^^^^^^^"
+    );
+    for (server, expected) in [
+        ("5", "3:3: webrtc.ice_servers: found the number 5, expected a string or a table"),
+        ("\"turns:example.org\"", "found `turns:`, expected `stun:` or `turn:`"),
+        ("\"turn:example.org\"", "`turn:example.org` needs a user name and a credential, expected `{ url = "),
+        ("\"stun:example.org\", \"stun:EXAMPLE.org:3478\"", "3:23: webrtc.ice_servers: found the string"),
+        ("{}", "found no `url`"),
+        ("{ url = 5 }", "3:11: webrtc.ice_servers: found the number 5, expected a string"),
+        ("{ url = \"turn:a\" }", "found no `username`"),
+        (
+            "{ url = \"turn:a\", username = \"\" }",
+            "3:32: webrtc.ice_servers: found 0 bytes, expected a user name of 1 to 508",
+        ),
+        ("{ url = \"turn:a\", username = \"b\" }", "found no `credential_file`"),
+        (
+            "{ url = \"turn:a\", username = \"b\", credential = \"\" }",
+            "3:50: webrtc.ice_servers: found an empty credential",
+        ),
+        ("{ url = \"turn:a\", username = \"b\", credential_file = \"\" }", "expected a path"),
+        (
+            "{ url = \"turn:a\", username = \"b\", credential = \"c\", credential_file = \"d\" }",
+            "found a second credential",
+        ),
+        ("{ url = \"stun:a\", username = \"b\" }", "a `stun:` server takes no user name and no credential"),
+        (
+            "{ urls = \"stun:a\" }",
+            "3:5: webrtc.ice_servers: unknown key `urls`, expected one of `url`, `username`, `credential`, \
+          `credential_file`; did you mean `url`?",
+        ),
+    ] {
+        assert!(wrong(server).contains(expected), "{}", wrong(server));
+    }
+    let many: String = (0..9).map(|number| format!("\"stun:192.0.2.{number}\",")).collect();
+    assert!(problem(&format!("[webrtc]\nice_servers = [{many}]")).contains("found 9 entries, expected at most 8"));
+    assert!(problem("[webrtc]\npreset = \"relay_only\"").contains("did you mean `relay-only`?"));
+    assert!(problem("[webrtc]\npolicy = \"none\"").contains("expected one of `all`, `relay`"));
 }
 
 #[test]

@@ -7,18 +7,16 @@ use libp2p::Multiaddr;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::ice_servers::{self, ConfiguredServer};
 use super::problem::{excerpt, suggestion};
 use super::{Settings, address, unit};
-use crate::config::{PeerAddress, Reachability};
+use crate::config::PeerAddress;
 
 /// Entries of one list. A node has no use for more, and each costs a socket or a connection.
 const LIST_LIMIT: usize = 64;
 
 /// Bytes of a gossip topic's name.
 const TOPIC_LIMIT: usize = 256;
-
-const REACHABILITY: [(&str, Reachability); 3] =
-    [("auto", Reachability::Auto), ("public", Reachability::Public), ("private", Reachability::Private)];
 
 /// A value as it was written.
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +54,21 @@ pub(super) enum Field {
     Peers(fn(&mut Settings) -> &mut Vec<PeerAddress>),
     Topics(fn(&mut Settings) -> &mut Vec<String>),
     Flag(fn(&mut Settings) -> &mut bool),
-    Reachability(fn(&mut Settings) -> &mut Reachability),
+    Choice(Choice),
+    IceServers(fn(&mut Settings) -> &mut Vec<ConfiguredServer>),
     Path(fn(&mut Settings) -> &mut std::path::PathBuf),
     Duration(RangeInclusive<Duration>, fn(&mut Settings) -> &mut Duration),
     Count(RangeInclusive<u64>, Number),
     Size(RangeInclusive<u64>, Number),
+}
+
+/// Access to one of a few named values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
+    pub(super) names: &'static [&'static str],
+    pub(super) read: fn(&Settings) -> &'static str,
+    /// Is given one of the names.
+    pub(super) write: fn(&mut Settings, &str),
 }
 
 /// Access to a number, whatever its width.
@@ -74,18 +82,21 @@ impl Field {
     /// Puts a value into its place, or says everything that is wrong with it.
     pub(super) fn read(&self, raw: Raw<'_>, settings: &mut Settings) -> Result<(), Vec<Fault>> {
         match self {
-            Self::Listen(place) => *place(settings) = list(raw, address::listen_address)?,
-            Self::External(place) => *place(settings) = list(raw, address::external_address)?,
-            Self::Peers(place) => *place(settings) = list(raw, address::direct_peer_address)?,
-            Self::Topics(place) => *place(settings) = list(raw, topic)?,
+            Self::Listen(place) => *place(settings) = texts(raw, address::listen_address)?,
+            Self::External(place) => *place(settings) = texts(raw, address::external_address)?,
+            Self::Peers(place) => *place(settings) = texts(raw, address::direct_peer_address)?,
+            Self::Topics(place) => *place(settings) = texts(raw, topic)?,
+            Self::IceServers(place) => *place(settings) = ice_servers::read(raw)?,
             Self::Flag(place) => {
                 *place(settings) = raw.boolean().ok_or_else(|| raw.unexpected(&self.expected()))?;
             }
-            Self::Reachability(place) => {
+            Self::Choice(choice) => {
                 let found = raw.text().unwrap_or_default();
-                let meant = REACHABILITY.iter().find(|(name, _)| *name == found).map(|(_, value)| *value);
-                let hint = suggestion(found, REACHABILITY.map(|(name, _)| name));
-                *place(settings) = meant.ok_or_else(|| raw.unexpected(&format!("{}{hint}", self.expected())))?;
+                if !choice.names.contains(&found) {
+                    let hint = suggestion(found, choice.names.iter().copied());
+                    return Err(raw.unexpected(&format!("{}{hint}", self.expected())));
+                }
+                (choice.write)(settings, found);
             }
             Self::Path(place) => {
                 let text = raw.text().filter(|text| !text.is_empty() && !text.contains('\0'));
@@ -121,9 +132,9 @@ impl Field {
             ),
             Self::Topics(place) => texts(place(&mut settings)),
             Self::Flag(place) => (*place(&mut settings)).into(),
-            Self::Reachability(place) => {
-                let found = *place(&mut settings);
-                REACHABILITY.iter().find(|(_, value)| *value == found).map_or("auto", |(name, _)| *name).into()
+            Self::Choice(choice) => (choice.read)(&settings).into(),
+            Self::IceServers(place) => {
+                place(&mut settings).iter().map(ConfiguredServer::show).collect::<Vec<toml::Value>>().into()
             }
             Self::Path(place) => place(&mut settings).to_string_lossy().into_owned().into(),
             Self::Duration(_, place) => unit::show_duration(*place(&mut settings)).into(),
@@ -138,7 +149,8 @@ impl Field {
         match self {
             Self::Listen(_) | Self::External(_) | Self::Peers(_) | Self::Topics(_) => "a list of strings".to_owned(),
             Self::Flag(_) => "`true` or `false`".to_owned(),
-            Self::Reachability(_) => format!("one of {}", quoted(&REACHABILITY.map(|(name, _)| name))),
+            Self::Choice(choice) => format!("one of {}", quoted(choice.names)),
+            Self::IceServers(_) => "a list of servers".to_owned(),
             Self::Path(_) => "a path".to_owned(),
             Self::Duration(..) => format!("a duration from {range}"),
             Self::Count(..) => format!("a number from {range}"),
@@ -157,7 +169,8 @@ impl Field {
             | Self::Peers(_)
             | Self::Topics(_)
             | Self::Flag(_)
-            | Self::Reachability(_)
+            | Self::Choice(_)
+            | Self::IceServers(_)
             | Self::Path(_) => return None,
         };
         Some(format!("\"{from}\" to \"{to}\""))
@@ -165,7 +178,7 @@ impl Field {
 }
 
 impl<'a> Raw<'a> {
-    fn text(self) -> Option<&'a str> {
+    pub(super) fn text(self) -> Option<&'a str> {
         match self {
             Self::Text(text) => Some(text.trim()),
             Self::Toml(value) => value.get_ref().as_str(),
@@ -213,11 +226,11 @@ impl<'a> Raw<'a> {
         }
     }
 
-    fn unexpected(self, expected: &str) -> Vec<Fault> {
+    pub(super) fn unexpected(self, expected: &str) -> Vec<Fault> {
         vec![self.fault(format!("found {}, expected {expected}", self.found()))]
     }
 
-    fn fault(self, message: String) -> Fault {
+    pub(super) fn fault(self, message: String) -> Fault {
         let span = match self {
             Self::Text(_) => None,
             Self::Toml(value) => Some(value.span()),
@@ -226,21 +239,30 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// Reads a list of strings and collects what is wrong with each of them.
+fn texts<T: PartialEq>(raw: Raw<'_>, entry: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Vec<Fault>> {
+    list(raw, LIST_LIMIT, |item| match item.text().map(&entry) {
+        Some(read) => read.map_err(|message| vec![item.fault(message)]),
+        None => Err(item.unexpected("a string")),
+    })
+}
+
 /// Reads a list and collects what is wrong with each of its entries.
-fn list<T: PartialEq>(raw: Raw<'_>, entry: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Vec<Fault>> {
-    let items = raw.items().ok_or_else(|| raw.unexpected("a list of strings"))?;
-    if items.len() > LIST_LIMIT {
-        return Err(vec![raw.fault(format!("found {} entries, expected at most {LIST_LIMIT}", items.len()))]);
+pub(super) fn list<T: PartialEq>(
+    raw: Raw<'_>,
+    limit: usize,
+    entry: impl Fn(Raw<'_>) -> Result<T, Vec<Fault>>,
+) -> Result<Vec<T>, Vec<Fault>> {
+    let items = raw.items().ok_or_else(|| raw.unexpected("a list"))?;
+    if items.len() > limit {
+        return Err(vec![raw.fault(format!("found {} entries, expected at most {limit}", items.len()))]);
     }
     let (mut list, mut faults) = (Vec::new(), Vec::new());
     for item in items {
-        match item.text().map(&entry) {
-            Some(Ok(value)) if list.contains(&value) => {
-                faults.push(item.fault(format!("found {} twice", item.found())))
-            }
-            Some(Ok(value)) => list.push(value),
-            Some(Err(message)) => faults.push(item.fault(message)),
-            None => faults.extend(item.unexpected("a string")),
+        match entry(item) {
+            Ok(value) if list.contains(&value) => faults.push(item.fault(format!("found {} twice", item.found()))),
+            Ok(value) => list.push(value),
+            Err(wrong) => faults.extend(wrong),
         }
     }
     if faults.is_empty() { Ok(list) } else { Err(faults) }

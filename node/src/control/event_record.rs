@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::reply::Path;
 use super::request::Payload;
-use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
+use crate::event::{CandidateKind, Event, HolePunchRole, IceState, Misbehaviour, NegotiationRole, TransportKind};
 
 /// An event as a flat JSON object: its name in snake case under `event`, then its fields. Peers, addresses and ids are text, times are
 /// numbers of seconds, payloads are `{"text": ..}` or `{"base64": ..}`.
@@ -42,6 +42,17 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::HolePunch { peer, role, succeeded, reason } => json!({
             "event": "hole_punch", "peer": text(peer), "role": role_name(role), "succeeded": succeeded, "reason": reason,
         }),
+        Event::Negotiation { peer, role, restart, succeeded, elapsed, reason } => json!({
+            "event": "negotiation", "peer": text(peer), "role": negotiation_role_name(role), "restart": restart,
+            "succeeded": succeeded, "elapsed_seconds": seconds(elapsed), "reason": reason,
+        }),
+        Event::IceState { peer, state } => {
+            json!({"event": "ice_state", "peer": text(peer), "state": ice_state_name(state)})
+        }
+        Event::IceSelected { peer, local, remote } => json!({
+            "event": "ice_selected", "peer": text(peer), "local": candidate_name(local), "remote": candidate_name(remote),
+        }),
+        Event::ChannelOpened { peer, label } => json!({"event": "channel_opened", "peer": text(peer), "label": label}),
         Event::DialFailed { peer, reason } => {
             json!({"event": "dial_failed", "peer": peer.as_ref().map(text), "reason": reason})
         }
@@ -99,6 +110,7 @@ fn transport_name(transport: &TransportKind) -> &'static str {
         TransportKind::Quic => "quic",
         TransportKind::Tcp => "tcp",
         TransportKind::WebSocket => "websocket",
+        TransportKind::WebRtc => "webrtc",
         TransportKind::Circuit => "circuit",
     }
 }
@@ -110,11 +122,41 @@ fn role_name(role: &HolePunchRole) -> &'static str {
     }
 }
 
+fn negotiation_role_name(role: &NegotiationRole) -> &'static str {
+    match role {
+        NegotiationRole::Offerer => "offerer",
+        NegotiationRole::Answerer => "answerer",
+    }
+}
+
+fn ice_state_name(state: &IceState) -> &'static str {
+    match state {
+        IceState::New => "new",
+        IceState::Checking => "checking",
+        IceState::Connected => "connected",
+        IceState::Completed => "completed",
+        IceState::Disconnected => "disconnected",
+        IceState::Failed => "failed",
+        IceState::Closed => "closed",
+    }
+}
+
+fn candidate_name(kind: &CandidateKind) -> &'static str {
+    match kind {
+        CandidateKind::Host => "host",
+        CandidateKind::ServerReflexive => "server_reflexive",
+        CandidateKind::PeerReflexive => "peer_reflexive",
+        CandidateKind::Relayed => "relayed",
+    }
+}
+
 fn misbehaviour_name(kind: &Misbehaviour) -> &'static str {
     match kind {
         Misbehaviour::Malformed => "malformed",
         Misbehaviour::Oversized => "oversized",
         Misbehaviour::Unsolicited => "unsolicited",
+        Misbehaviour::OutOfOrder => "out_of_order",
+        Misbehaviour::Forged => "forged",
     }
 }
 

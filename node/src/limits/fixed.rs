@@ -40,6 +40,68 @@ pub mod quic {
     pub const PUNCH_PAUSE_MS: (u64, u64) = (10, 200);
 }
 
+/// WebRTC.
+pub mod webrtc {
+    use std::time::Duration;
+
+    /// How long a connection may take to become usable, from the first packet to the end of noise.
+    pub const HANDSHAKE: Duration = Duration::from_secs(10);
+    /// How long the first try of a dialler may take until its DTLS connection and data channels stand. A lost flight can disarm DTLS'
+    /// retransmission for good; a new try with a new socket then still has the rest of [`HANDSHAKE`].
+    pub const FIRST_TRY: Duration = Duration::from_secs(4);
+    /// Substreams that a peer may have open at once; what it opens beyond is closed at once.
+    pub const STREAMS: usize = 256;
+    /// Data channels with a label that a peer opened and nobody accepted.
+    pub const UNACCEPTED_CHANNELS: usize = 64;
+    /// Data channels with a label that a peer may have open at once, besides substreams.
+    pub const CHANNELS: usize = 256;
+    /// Largest datagram that is received whole. Peers keep below the MTU of Ethernet; longer ones fail DTLS' check and are lost.
+    pub const DATAGRAM: usize = 2_048;
+    /// Bytes that may wait at a listener's socket for one connection: what its peer's congestion window may bring in one burst.
+    pub const INBOX: usize = 1 << 20;
+    /// The same while its client has not proved who it is; a few flights of DTLS.
+    pub const HALF_OPEN_INBOX: usize = 32 << 10;
+    /// Rounds that a driver makes before other tasks get their turn; a round receives one datagram per socket.
+    pub const TURN: usize = 64;
+}
+
+/// Signalling for `/webrtc`.
+pub mod signalling {
+    use std::time::Duration;
+
+    /// How long a peer may take to agree to a signalling stream, over a relay that may be slow.
+    pub const STREAM: Duration = Duration::from_secs(5);
+    /// How long a peer that opened a stream may take until its offer is there.
+    pub const OFFER: Duration = Duration::from_secs(5);
+    /// How long a connection may take from the offer until its data channels can be used: a round trip of signalling over a slow relay,
+    /// then ICE, which gives up by itself somewhat earlier.
+    pub const SET_UP: Duration = Duration::from_secs(20);
+    /// How long DTLS and SCTP may take once ICE has a pair. A lost flight can disarm DTLS' retransmission for good; the dialler then
+    /// negotiates once more.
+    pub const SECURE: Duration = Duration::from_secs(4);
+    /// How often a dialler negotiates for one dial.
+    pub const TRIES: usize = 2;
+    /// Bounds of the random pause before the second try, in milliseconds: both sides may have dialled.
+    pub const PAUSE_MS: (u64, u64) = (50, 250);
+    /// How long an ICE restart may take before the connection is given up for a new one.
+    pub const RESTART: Duration = Duration::from_secs(10);
+    /// A peer that ends signalling within this time of the set-up does not keep it for restarts. Less than what a path machine lets a
+    /// relayed connection linger, with which a kept stream ends.
+    pub const KEPT: Duration = Duration::from_secs(3);
+    /// Negotiations with one peer at once, in each role: one, and further tries while the end of those before is not noticed.
+    pub const NEGOTIATIONS_PER_PEER: usize = 4;
+    /// Negotiations in all at once. Each has a socket per address of the host and costs some 300 kB.
+    pub const NEGOTIATIONS: usize = 128;
+    /// Messages between the transport and the behaviour that wait for the other side's turn.
+    pub const LINK: usize = 64;
+    /// Commands that wait for the task of one connection.
+    pub const COMMANDS: usize = 4;
+    /// How long the addresses of an ICE server's name are used before it is resolved again.
+    pub const RESOLVED: Duration = Duration::from_secs(300);
+    /// Data channels that a peer opened and the application has not accepted.
+    pub const UNACCEPTED_CHANNELS: usize = 64;
+}
+
 /// TCP, WebSocket and yamux.
 pub mod stream {
     use std::time::Duration;

@@ -6,6 +6,8 @@ use darkswap_core::path::{Known, PathKind};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
+use crate::transport::webrtc::signalled::address as signalled;
+
 /// Addresses of one peer, newest last, bounded.
 #[derive(Debug, Default)]
 pub(super) struct AddressBook {
@@ -15,7 +17,13 @@ pub(super) struct AddressBook {
 
 impl AddressBook {
     /// Adds an address of `peer`; the oldest of its kind makes room. Addresses that end in another peer are refused.
-    pub(super) fn add(&mut self, peer: PeerId, mut address: Multiaddr, limit: usize) {
+    ///
+    /// What can be negotiated with is known by its circuit: a circuit comes first in any case.
+    pub(super) fn add(&mut self, peer: PeerId, address: Multiaddr, limit: usize) {
+        let mut address = signalled::circuit(address);
+        if signalled::is_signalled(&address) {
+            return;
+        }
         match address.iter().last() {
             Some(Protocol::P2p(other)) if other != peer => return,
             Some(Protocol::P2p(_)) => {}

@@ -13,6 +13,7 @@ use super::candidates;
 use crate::config::{Config, Reachability};
 use crate::limits::{Limits, fixed};
 use crate::message_codec::{Codec, PROTOCOL};
+use crate::transport::webrtc::signalling;
 
 /// What identify tells of the protocol family and the program.
 const PROTOCOL_FAMILY: &str = "/darkswap/1";
@@ -26,8 +27,9 @@ pub(super) struct Behaviour {
     pub(super) relay_client: relay::client::Behaviour,
     pub(super) relay_server: Toggle<relay::Behaviour>,
     pub(super) dcutr: Toggle<dcutr::Behaviour>,
+    pub(super) signalling: Toggle<signalling::Behaviour>,
     pub(super) candidates: candidates::Behaviour,
-    pub(super) identify: identify::Behaviour,
+    pub(super) identify: candidates::Filtered<identify::Behaviour>,
     pub(super) ping: ping::Behaviour,
     pub(super) autonat_client: Toggle<autonat::v2::client::Behaviour>,
     pub(super) autonat_server: Toggle<autonat::v2::server::Behaviour>,
@@ -40,6 +42,7 @@ pub(super) fn build(
     config: &Config,
     identity: &Keypair,
     circuits: relay::client::Behaviour,
+    signalling: Option<signalling::Behaviour>,
 ) -> Result<Behaviour, NodeError> {
     let local = identity.public().to_peer_id();
     let public = config.reachability == Reachability::Public;
@@ -49,14 +52,15 @@ pub(super) fn build(
         relay_client: circuits,
         relay_server: config.relay_server.then(|| relay::Behaviour::new(local, relay_server(&config.limits))).into(),
         dcutr: config.hole_punching.then(|| dcutr::Behaviour::new(local)).into(),
+        signalling: signalling.into(),
         candidates: candidates::Behaviour::default(),
-        identify: identify::Behaviour::new(
+        identify: candidates::Filtered(identify::Behaviour::new(
             identify::Config::new(PROTOCOL_FAMILY.to_owned(), identity.public())
                 .with_agent_version(AGENT.to_owned())
                 .with_interval(fixed::identify::INTERVAL)
                 .with_cache_size(fixed::identify::CACHE)
                 .with_push_listen_addr_updates(true),
-        ),
+        )),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(fixed::ping::INTERVAL).with_timeout(fixed::ping::TIMEOUT),
         ),

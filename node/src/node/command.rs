@@ -30,6 +30,17 @@ impl Node {
             Command::Status { answer } => {
                 let _ = answer.send(self.status());
             }
+            Command::AcceptChannel { answer } => match self.unaccepted.pop_front() {
+                Some(inbound) => {
+                    if let Err(inbound) = answer.send(inbound) {
+                        self.unaccepted.push_front(inbound);
+                    }
+                }
+                None => {
+                    self.acceptors.retain(|acceptor| !acceptor.is_closed());
+                    self.acceptors.push_back(answer);
+                }
+            },
             Command::Stop { answer } => self.stopping = Some(answer),
         }
     }

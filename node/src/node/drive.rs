@@ -14,6 +14,7 @@ use super::{Node, explain, random};
 use crate::event::Event;
 use crate::handle::CommandError;
 use crate::message_codec::Message;
+use crate::transport::webrtc::signalled::address as signalled;
 
 impl Node {
     /// The peer's entry, made when missing; an idle one makes room when there are too many.
@@ -21,8 +22,9 @@ impl Node {
         let now = self.now();
         if !self.peers.contains_key(&id) {
             self.make_room();
+            let path = Machine::new(self.handle.peer_id() < id, random(self.runtime.as_ref()));
             let peer = Peer {
-                path: Machine::new(self.handle.peer_id() < id, random(self.runtime.as_ref())),
+                path: if self.config.webrtc.enabled { path.with_negotiation() } else { path },
                 outbox: Outbox::new(
                     self.session,
                     self.config.limits.pending_messages,
@@ -103,6 +105,12 @@ impl Node {
     fn on_path_output(&mut self, now: Time, id: PeerId, output: Output) {
         match output {
             Output::Dial { kind } => self.dial(now, id, kind),
+            Output::Negotiate => self.negotiate(now, id),
+            Output::AbandonNegotiation => {
+                if let Some(signalling) = self.swarm.behaviour_mut().signalling.as_mut() {
+                    signalling.abandon(id);
+                }
+            }
             Output::Close { connection } => {
                 let open = self.peers.get(&id).and_then(|peer| peer.connections.get(&connection)).map(|open| open.id);
                 if let Some(open) = open {
@@ -151,6 +159,35 @@ impl Node {
                 self.dials.insert(connection, (id, kind));
             }
             Err(error) => self.on_dial_failed(now, id, kind, explain(&error)),
+        }
+    }
+
+    /// Restores the disturbed connection to a peer, or negotiates a new one.
+    fn negotiate(&mut self, now: Time, id: PeerId) {
+        let disturbed = self.peers.get(&id).and_then(|peer| peer.connections.values().find(|it| it.disturbed));
+        let disturbed = disturbed.map(|connection| connection.id);
+        let Some(signalling) = self.swarm.behaviour_mut().signalling.as_mut() else { return };
+        if disturbed.is_some_and(|connection| signalling.restart(id, connection)) {
+            return;
+        }
+        if signalling.is_negotiated_by(id) {
+            return self.peer(id).path.handle(now, Input::NegotiationFailed);
+        }
+        self.dial_negotiation(now, id);
+    }
+
+    /// Negotiates a new connection. Drained by whoever drives the peer.
+    pub(super) fn dial_negotiation(&mut self, now: Time, id: PeerId) {
+        let options = DialOpts::peer_id(id).addresses(vec![signalled::of(id)]).condition(PeerCondition::Always).build();
+        let connection = options.connection_id();
+        match self.swarm.dial(options) {
+            Ok(()) => {
+                self.negotiations.insert(connection, id);
+            }
+            Err(error) => {
+                tracing::debug!(peer = %id, %error, "a negotiation was not begun");
+                self.peer(id).path.handle(now, Input::NegotiationFailed);
+            }
         }
     }
 

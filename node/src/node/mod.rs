@@ -5,6 +5,7 @@
 //! | `behaviour` | the libp2p behaviours and their bounds |
 //! | `peer`, `address_book`, `relays` | what the loop keeps |
 //! | `drive` | carries out what a peer's machines ask for |
+//! | `negotiation` | what comes of signalling |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
 //! | `command` | carries out what the application asks for |
 
@@ -13,6 +14,7 @@ mod behaviour;
 mod candidates;
 mod command;
 mod drive;
+mod negotiation;
 mod peer;
 mod relays;
 mod swarm_event;
@@ -35,10 +37,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::Runtime;
-use crate::config::{Config, PeerAddress, Reachability};
+use crate::config::{Config, PeerAddress, Reachability, WebrtcConfig};
 use crate::event::Event;
-use crate::handle::{Command, Handle};
-use crate::limits::fixed::{connection, message};
+use crate::handle::{Command, Handle, InboundChannel};
+use crate::limits::fixed::{connection, message, signalling};
+use crate::transport::webrtc::{self, DataChannels};
 use crate::transport::{self, TransportError};
 use behaviour::Behaviour;
 use peer::Peer;
@@ -94,6 +97,8 @@ pub struct Node {
     relays: Relays,
     /// Dials of ours under way.
     dials: BTreeMap<ConnectionId, (PeerId, PathKind)>,
+    /// Negotiations of ours under way.
+    negotiations: BTreeMap<ConnectionId, PeerId>,
     /// Open connections.
     connections: BTreeMap<ConnectionId, (PeerId, ConnectionKey)>,
     next_connection: u64,
@@ -101,6 +106,12 @@ pub struct Node {
     attempts: BTreeMap<OutboundRequestId, (PeerId, MessageId)>,
     /// Queries of the DHT for a peer's addresses.
     lookups: BTreeMap<PeerId, Lookup>,
+    /// Data channels over WebRTC connections.
+    channels: DataChannels,
+    /// Those that peers opened and the application has not accepted.
+    unaccepted: VecDeque<InboundChannel>,
+    /// Where the application waits for one.
+    acceptors: VecDeque<oneshot::Sender<InboundChannel>>,
     /// Addresses under which peers saw us, the newest last.
     own_addresses: VecDeque<Multiaddr>,
     stopping: Option<oneshot::Sender<()>>,
@@ -120,8 +131,10 @@ impl Node {
     pub fn new(config: Config, identity: Keypair, runtime: Arc<dyn Runtime>) -> Result<Self, NodeError> {
         let local = identity.public().to_peer_id();
         let (circuit_transport, circuits) = relay::client::new(local);
-        let transport = transport::build(&identity, &runtime, circuit_transport)?;
-        let behaviour = behaviour::build(&config, &identity, circuits)?;
+        let channels = DataChannels::default();
+        let (signalled, signalling) = config.webrtc.enabled.then(|| signalled(&config, local, &runtime)).unzip();
+        let transport = transport::build(&identity, &runtime, circuit_transport, &config.webrtc, signalled, &channels)?;
+        let behaviour = behaviour::build(&config, &identity, circuits, signalling)?;
         let tasks = Arc::clone(&runtime);
         let swarm_config = libp2p::swarm::Config::with_executor(move |task| tasks.spawn("connection", task))
             .with_idle_connection_timeout(connection::IDLE)
@@ -134,7 +147,7 @@ impl Node {
         let relays = Relays::new(wanted, random);
         let mut node = Self {
             swarm,
-            handle: Handle::new(local, sender),
+            handle: Handle::new(local, sender).with_channels(channels.clone()),
             commands,
             observers: Vec::new(),
             started: Instant::now(),
@@ -143,10 +156,14 @@ impl Node {
             timers: BTreeSet::new(),
             relays,
             dials: BTreeMap::new(),
+            negotiations: BTreeMap::new(),
             connections: BTreeMap::new(),
             next_connection: 0,
             attempts: BTreeMap::new(),
             lookups: BTreeMap::new(),
+            channels,
+            unaccepted: VecDeque::new(),
+            acceptors: VecDeque::new(),
             own_addresses: VecDeque::new(),
             stopping: None,
             config,
@@ -172,6 +189,7 @@ impl Node {
         loop {
             self.ask_relays();
             let wake = self.next_deadline();
+            let channels = self.channels.clone();
             // Commands and deadlines come first: a swarm that always has an event must not keep the node from being stopped. tokio's
             // task budget gives the swarm its turn when there is no end of commands.
             tokio::select! {
@@ -182,6 +200,7 @@ impl Node {
                     None => break,
                 },
                 () = sleep_until(wake.map(|at| self.started + at)) => self.on_deadline(),
+                (peer, channel) = channels.accept() => self.on_channel(InboundChannel { peer, channel }),
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
             }
             if self.stopping.is_some() {
@@ -192,7 +211,11 @@ impl Node {
     }
 
     fn open(&mut self) -> Result<(), NodeError> {
-        for address in self.config.listen.clone() {
+        let mut listen = self.config.listen.clone();
+        if self.config.webrtc.enabled && !listen.contains(&webrtc::signalled::address::listener()) {
+            listen.push(webrtc::signalled::address::listener());
+        }
+        for address in listen {
             self.swarm
                 .listen_on(address.clone())
                 .map_err(|error| NodeError::Listen { address, reason: explain(&error) })?;
@@ -247,6 +270,24 @@ impl Node {
         }
     }
 
+    /// A peer opened a data channel. When too many wait for the application, it is closed again.
+    fn on_channel(&mut self, inbound: InboundChannel) {
+        let (peer, label) = (inbound.peer, inbound.channel.options().label.clone());
+        while let Some(acceptor) = self.acceptors.pop_front() {
+            if !acceptor.is_closed() {
+                // It was open a moment ago, on this thread.
+                let _ = acceptor.send(inbound);
+                return self.report(Event::ChannelOpened { peer, label });
+            }
+        }
+        if self.unaccepted.len() < signalling::UNACCEPTED_CHANNELS {
+            self.unaccepted.push_back(inbound);
+            self.report(Event::ChannelOpened { peer, label });
+        } else {
+            tracing::debug!(%peer, label, "a data channel is closed because nobody accepts any");
+        }
+    }
+
     fn next_deadline(&self) -> Option<Time> {
         let peers = self.timers.first().map(|(at, _)| *at);
         [peers, self.relays.deadline()].into_iter().flatten().min()
@@ -264,6 +305,16 @@ impl Node {
             }
         }
     }
+}
+
+/// The transport `/webrtc` and its behaviour.
+fn signalled(
+    config: &Config,
+    local: PeerId,
+    runtime: &Arc<dyn Runtime>,
+) -> (webrtc::signalled::Transport, webrtc::signalling::Behaviour) {
+    let WebrtcConfig { ice_servers, relay_only, .. } = config.webrtc.clone();
+    webrtc::signalled::new(webrtc::signalled::Setting::new(local, Arc::clone(runtime), ice_servers, relay_only))
 }
 
 /// A number from the host's entropy.

@@ -44,6 +44,8 @@ pub(super) struct Connection {
     pub(super) role: HolePunchRole,
     pub(super) address: Multiaddr,
     pub(super) round_trip: Option<Duration>,
+    /// Whether ICE has lost the peer on it.
+    pub(super) disturbed: bool,
 }
 
 /// A message whose sender waits.
@@ -57,7 +59,8 @@ impl Peer {
     /// The connection behind the best path: the oldest of the best kind.
     pub(super) fn best(&self) -> Option<&Connection> {
         let kind = self.path.best()?;
-        self.connections.values().find(|connection| connection.kind == kind)
+        let of_kind = || self.connections.values().filter(|connection| connection.kind == kind);
+        of_kind().find(|connection| !connection.disturbed).or_else(|| of_kind().next())
     }
 
     /// When something has to be done for this peer if nothing else happens.

@@ -1,6 +1,6 @@
 //! Turning libp2p's events into inputs of the machines and events of the node.
 
-use darkswap_core::path::{ConnectionKey, Input, PathKind};
+use darkswap_core::path::{ConnectionKey, Input, Origin, PathKind};
 use darkswap_core::wire::{Acknowledgement, Malformed, Verdict};
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::request_response::{Message as Exchange, OutboundFailure, OutboundRequestId, ResponseChannel};
@@ -18,6 +18,7 @@ use crate::handle::Receipt;
 use crate::limits::fixed::identify::{AGENT, OWN_ADDRESSES};
 use crate::message_codec::{Message, Refused};
 use crate::transport;
+use crate::transport::webrtc::signalled::address as signalled;
 
 impl Node {
     pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -35,6 +36,11 @@ impl Node {
                         let now = self.now();
                         self.on_dial_failed(now, peer, kind, explain(&error));
                         self.drive(peer);
+                    }
+                    None if self.negotiations.contains_key(&connection_id) => {
+                        if let Some(peer) = self.negotiations.remove(&connection_id) {
+                            self.input(peer, Input::NegotiationFailed);
+                        }
                     }
                     // A hole punch or an AutoNAT dial-back; they report for themselves.
                     None => tracing::debug!(peer = ?peer_id, %error, "a behaviour's dial failed"),
@@ -90,8 +96,10 @@ impl Node {
 
     fn on_opened(&mut self, id: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
         self.dials.remove(&connection);
+        self.negotiations.remove(&connection);
         let address = endpoint.get_remote_address().clone();
-        let (kind, transport) = if endpoint.is_relayed() {
+        let is_signalled = signalled::is_signalled(&address);
+        let (kind, transport) = if endpoint.is_relayed() && !is_signalled {
             (PathKind::Relayed, TransportKind::Circuit)
         } else {
             (PathKind::Direct, transport::kind(&address))
@@ -105,10 +113,24 @@ impl Node {
                 HolePunchRole::Server
             }
         };
-        let entry = Connection { id: connection, kind, transport, role, address: address.clone(), round_trip: None };
+        let address_of_entry = address.clone();
+        let entry = Connection {
+            id: connection,
+            kind,
+            transport,
+            role,
+            address: address_of_entry,
+            round_trip: None,
+            disturbed: false,
+        };
         self.peer(id).connections.insert(key, entry);
         self.report(Event::ConnectionOpened { peer: id, path: kind, transport, address, dialer: endpoint.is_dialer() });
-        self.input(id, Input::Opened { connection: key, kind });
+        let origin = match endpoint {
+            _ if is_signalled => Origin::Negotiated,
+            ConnectedPoint::Dialer { .. } => Origin::Dialled,
+            ConnectedPoint::Listener { .. } => Origin::Accepted,
+        };
+        self.input(id, Input::Opened { connection: key, kind, origin });
     }
 
     fn on_closed(&mut self, id: PeerId, connection: ConnectionId, reason: Option<String>) {
@@ -124,7 +146,7 @@ impl Node {
 
     /// Connects to our relays once more, to learn from identify under which address they see us now. A NAT that forgot its mappings
     /// breaks direct connections, while those to relays move on to the new mapping without telling anybody.
-    fn observe_again(&mut self) {
+    pub(super) fn observe_again(&mut self) {
         let now = self.now();
         for (relay, address) in self.relays.observers(now) {
             let options = DialOpts::peer_id(relay).addresses(vec![address]).condition(PeerCondition::Always).build();
@@ -157,6 +179,7 @@ impl Node {
         match event {
             BehaviourEvent::RelayClient(event) => self.on_relay_client(&event),
             BehaviourEvent::Dcutr(event) => self.on_hole_punch(event),
+            BehaviourEvent::Signalling(event) => self.on_signalling(event),
             BehaviourEvent::Identify(event) => self.on_identify(event),
             BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::AutonatClient(autonat::v2::client::Event { tested_addr, result, .. }) => {
@@ -212,7 +235,8 @@ impl Node {
         if let Some(dht) = self.swarm.behaviour_mut().kad.as_mut()
             && dht.protocol_names().iter().any(|name| info.protocols.contains(name))
         {
-            for address in info.listen_addrs.into_iter().filter(|address| !is_relayed(address)).take(limit) {
+            let direct = |address: &libp2p::Multiaddr| !is_relayed(address) && !signalled::is_signalled(address);
+            for address in info.listen_addrs.into_iter().filter(direct).take(limit) {
                 dht.add_address(&peer_id, address);
             }
         }

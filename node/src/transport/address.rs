@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use libp2p::Multiaddr;
+use darkswap_webrtc::certificate::Fingerprint;
 use libp2p::multiaddr::Protocol;
+use libp2p::multihash::Multihash;
+use libp2p::{Multiaddr, PeerId};
 
 /// `/ip4/../tcp/..`, with or without `/p2p/..` behind it, and nothing else.
 pub(super) fn tcp(address: &Multiaddr) -> Option<SocketAddr> {
@@ -22,6 +24,45 @@ pub(super) fn quic(address: &Multiaddr) -> Option<SocketAddr> {
     ends(protocols).then(|| SocketAddr::new(ip, port))
 }
 
+/// `/ip4/../udp/../webrtc-direct`, with or without `/p2p/..` behind it, and nothing else: what is listened on.
+pub(super) fn webrtc_listener(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut protocols = address.iter();
+    let socket = webrtc_socket(&mut protocols)?;
+    ends(protocols).then_some(socket)
+}
+
+/// What `/ip4/../udp/../webrtc-direct/certhash/..`, with or without `/p2p/..` behind it, leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WebrtcServer {
+    pub(super) socket: SocketAddr,
+    /// Of the certificate that the server must show.
+    pub(super) fingerprint: Fingerprint,
+    /// Whom to expect there.
+    pub(super) peer: Option<PeerId>,
+}
+
+/// `/ip4/../udp/../webrtc-direct/certhash/..`, with or without `/p2p/..` behind it, and nothing else: what is dialled. A hash other
+/// than SHA-256 is not understood (libp2p WebRTC Direct, "Addressing").
+pub(super) fn webrtc_server(address: &Multiaddr) -> Option<WebrtcServer> {
+    let mut protocols = address.iter();
+    let socket = webrtc_socket(&mut protocols)?;
+    let Protocol::Certhash(hash) = protocols.next()? else { return None };
+    let fingerprint = Fingerprint::from_multihash(&hash.to_bytes()).ok()?;
+    let peer = match protocols.next() {
+        None => None,
+        Some(Protocol::P2p(peer)) => Some(peer),
+        Some(_) => return None,
+    };
+    protocols.next().is_none().then_some(WebrtcServer { socket, fingerprint, peer })
+}
+
+fn webrtc_socket<'a>(protocols: &mut impl Iterator<Item = Protocol<'a>>) -> Option<SocketAddr> {
+    let ip = ip(&protocols.next()?)?;
+    let Protocol::Udp(port) = protocols.next()? else { return None };
+    let Protocol::WebRTCDirect = protocols.next()? else { return None };
+    Some(SocketAddr::new(ip, port))
+}
+
 /// The multiaddress of a TCP socket.
 pub(super) fn from_tcp(socket: SocketAddr) -> Multiaddr {
     Multiaddr::empty().with(Protocol::from(socket.ip())).with(Protocol::Tcp(socket.port()))
@@ -30,6 +71,17 @@ pub(super) fn from_tcp(socket: SocketAddr) -> Multiaddr {
 /// The multiaddress of a QUIC endpoint.
 pub(super) fn from_quic(socket: SocketAddr) -> Multiaddr {
     Multiaddr::empty().with(Protocol::from(socket.ip())).with(Protocol::Udp(socket.port())).with(Protocol::QuicV1)
+}
+
+/// The multiaddress of an end of a webrtc-direct connection whose certificate is not told.
+pub(super) fn from_webrtc(socket: SocketAddr) -> Multiaddr {
+    Multiaddr::empty().with(Protocol::from(socket.ip())).with(Protocol::Udp(socket.port())).with(Protocol::WebRTCDirect)
+}
+
+/// The multiaddress at which a server with this certificate can be dialled.
+pub(super) fn from_webrtc_server(socket: SocketAddr, fingerprint: &Fingerprint) -> Multiaddr {
+    let hash = Multihash::from_bytes(&fingerprint.to_multihash()).expect("a fingerprint is a SHA-256 multihash");
+    from_webrtc(socket).with(Protocol::Certhash(hash))
 }
 
 /// Whether a socket address can be dialled.
@@ -80,6 +132,8 @@ mod tests {
         (tcp(&address), quic(&address))
     }
 
+    const CERTHASH: &str = "uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g";
+
     #[test]
     fn each_transport_takes_its_own_shape_only() {
         let socket = Some("10.0.0.1:7".parse().unwrap());
@@ -91,10 +145,34 @@ mod tests {
     }
 
     #[test]
+    fn webrtc_direct_is_listened_on_without_and_dialled_with_the_hash_of_its_certificate() {
+        let listener: Multiaddr = "/ip4/10.0.0.1/udp/7/webrtc-direct".parse().unwrap();
+        let dialled: Multiaddr = format!("{listener}/certhash/{CERTHASH}").parse().unwrap();
+        assert_eq!(webrtc_listener(&listener), Some("10.0.0.1:7".parse().unwrap()));
+        assert_eq!((webrtc_server(&listener), webrtc_listener(&dialled)), (None, None));
+        let server = webrtc_server(&dialled).unwrap();
+        assert_eq!((server.socket.to_string().as_str(), server.peer), ("10.0.0.1:7", None));
+        assert_eq!(from_webrtc_server(server.socket, &server.fingerprint), dialled);
+        let peer = PeerId::random();
+        assert_eq!(webrtc_server(&dialled.clone().with(Protocol::P2p(peer))).unwrap().peer, Some(peer));
+        let circuit = dialled.with(Protocol::P2p(peer)).with(Protocol::P2pCircuit);
+        assert_eq!(webrtc_server(&circuit), None);
+    }
+
+    #[test]
+    fn a_certificate_hash_other_than_sha_256_is_not_dialled() {
+        let hash = Multihash::wrap(0x13, &[7; 64]).unwrap();
+        let address = from_webrtc("10.0.0.1:7".parse().unwrap()).with(Protocol::Certhash(hash));
+        assert_eq!(webrtc_server(&address), None);
+    }
+
+    #[test]
     fn a_wildcard_is_announced_as_the_addresses_of_its_family() {
         let local = ["127.0.0.1", "10.0.0.1", "::1"].map(|ip| ip.parse().unwrap());
-        assert_eq!(announced("0.0.0.0:7".parse().unwrap(), &local), ["10.0.0.1:7".parse().unwrap()]);
-        assert_eq!(announced("[::]:7".parse().unwrap(), &local), ["[::1]:7".parse().unwrap()]);
+        let announced = |bound: &str| announced(bound.parse().unwrap(), &local);
+        let sockets = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        assert_eq!(announced("0.0.0.0:7"), sockets(&["10.0.0.1:7"]));
+        assert_eq!(announced("[::]:7"), sockets(&["[::1]:7"]));
     }
 
     /// An address without the peer at its end.
@@ -110,7 +188,15 @@ mod tests {
         #[test]
         fn any_address_is_taken_whole_by_one_transport_or_by_none(address in arbitrary::multiaddr()) {
             let (tcp, quic) = (tcp(&address), quic(&address));
-            prop_assert!(tcp.is_none() || quic.is_none());
+            let (listener, server) = (webrtc_listener(&address), webrtc_server(&address));
+            let taken = [tcp.is_some(), quic.is_some(), listener.is_some(), server.is_some()];
+            prop_assert!(taken.iter().filter(|taken| **taken).count() <= 1);
+            if let Some(socket) = listener {
+                prop_assert_eq!(from_webrtc(socket), bare(&address));
+            }
+            if let Some(server) = server {
+                prop_assert_eq!(from_webrtc_server(server.socket, &server.fingerprint), bare(&address));
+            }
             if let Some(socket) = tcp {
                 prop_assert_eq!(from_tcp(socket), bare(&address));
             }
@@ -125,6 +211,7 @@ mod tests {
             let end = |address: Multiaddr| if peer { address.with(Protocol::P2p(libp2p::PeerId::random())) } else { address };
             prop_assert_eq!(tcp(&end(from_tcp(socket))), Some(socket));
             prop_assert_eq!(quic(&end(from_quic(socket))), Some(socket));
+            prop_assert_eq!(webrtc_listener(&end(from_webrtc(socket))), Some(socket));
         }
 
         #[test]

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use libp2p::multiaddr::Protocol;
+use libp2p::multihash::Multihash;
 use libp2p::{Multiaddr, PeerId};
 use proptest::prelude::*;
 
@@ -19,6 +20,9 @@ fn protocol() -> impl Strategy<Value = Protocol<'static>> {
         Just(Protocol::Quic),
         Just(Protocol::P2pCircuit),
         Just(Protocol::Tls),
+        Just(Protocol::WebRTCDirect),
+        Just(Protocol::WebRTC),
+        any::<[u8; 32]>().prop_map(certhash),
         any::<String>().prop_map(|path| Protocol::Ws(path.into())),
         any::<String>().prop_map(|name| Protocol::Dns(name.into())),
         any::<String>().prop_map(|name| Protocol::Dns4(name.into())),
@@ -34,6 +38,10 @@ fn peer(digest: [u8; 32]) -> PeerId {
     PeerId::from_bytes(&[&[0x12, 0x20], &digest[..]].concat()).expect("a SHA-256 multihash is a peer id")
 }
 
+fn certhash(digest: [u8; 32]) -> Protocol<'static> {
+    Protocol::Certhash(Multihash::wrap(0x12, &digest).expect("the digest of SHA-256 fits"))
+}
+
 /// The beginning of an address that a transport may take.
 fn socket() -> impl Strategy<Value = Vec<Protocol<'static>>> {
     let ip = prop_oneof![any::<Ipv4Addr>().prop_map(Protocol::Ip4), any::<Ipv6Addr>().prop_map(Protocol::Ip6)];
@@ -42,6 +50,12 @@ fn socket() -> impl Strategy<Value = Vec<Protocol<'static>>> {
             Just(vec![Protocol::Tcp(port)]),
             Just(vec![Protocol::Tcp(port), Protocol::Ws("/".into())]),
             Just(vec![Protocol::Udp(port), Protocol::QuicV1]),
+            Just(vec![Protocol::Udp(port), Protocol::WebRTCDirect]),
+            any::<[u8; 32]>().prop_map(move |digest| vec![
+                Protocol::Udp(port),
+                Protocol::WebRTCDirect,
+                certhash(digest)
+            ]),
         ]
     });
     (ip, kind).prop_map(|(ip, kind)| std::iter::once(ip).chain(kind).collect())

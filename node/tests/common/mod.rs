@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use darkswap_node::config::Config;
 use darkswap_node::event::Event;
-use darkswap_node::{Handle, Node, Runtime as _, TokioRuntime};
+use darkswap_node::{Handle, Node, Runtime, TokioRuntime};
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::mpsc;
@@ -24,7 +24,11 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(config: Config) -> Self {
-        let mut node = Node::new(config, Keypair::generate_ed25519(), Arc::new(TokioRuntime)).unwrap();
+        Self::start_on(Arc::new(TokioRuntime), config)
+    }
+
+    pub(crate) fn start_on(runtime: Arc<dyn Runtime>, config: Config) -> Self {
+        let mut node = Node::new(config, Keypair::generate_ed25519(), runtime).unwrap();
         let (sender, events) = mpsc::channel(UNREAD);
         // A test that has seen enough drops the receiver.
         node.observe(move |event| assert!(sender.is_closed() || sender.try_send(event.clone()).is_ok()));

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{ConnectionKey, HEAD_START, Input, Known, LINGER, NEWS, Output, PathKind, RETRY, UPGRADE};
+use super::{
+    ConnectionKey, HEAD_START, ICE_STAGGER, Input, Known, LINGER, NEWS, Origin, Output, PathKind, RETRY, UNSUPPORTED,
+    UPGRADE,
+};
 use crate::Time;
 use crate::backoff::Backoff;
 
@@ -11,6 +14,8 @@ use crate::backoff::Backoff;
 pub struct Machine {
     /// Of two peers the one with the smaller id closes surplus connections, so that they never close one each.
     closes_surplus: bool,
+    /// Whether we can negotiate WebRTC.
+    negotiates: bool,
     wanted: bool,
     known: Known,
     connections: BTreeMap<ConnectionKey, Connection>,
@@ -27,14 +32,29 @@ pub struct Machine {
     reversed: bool,
     /// Whether a direct path broke: the relay is dialled without waiting for the direct dial's head start.
     hurry: bool,
+    negotiation: Negotiation,
+    /// Until when the peer is known not to speak the signalling protocol.
+    unsupported_until: Time,
     outputs: VecDeque<Output>,
 }
 
 #[derive(Debug)]
 struct Connection {
     kind: PathKind,
+    origin: Origin,
     opened: Time,
+    /// Since when it can be relied on: since it was opened, or recovered.
+    sound_since: Time,
+    disturbed: bool,
     closing: bool,
+}
+
+/// The state of the negotiation of a WebRTC connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Negotiation {
+    Idle,
+    Due { at: Time },
+    Running,
 }
 
 /// The state of the dials of one kind in the current round.
@@ -51,6 +71,7 @@ impl Machine {
     pub fn new(closes_surplus: bool, seed: u64) -> Self {
         Self {
             closes_surplus,
+            negotiates: false,
             wanted: false,
             known: Known::default(),
             connections: BTreeMap::new(),
@@ -64,8 +85,17 @@ impl Machine {
             next_upgrade: None,
             reversed: false,
             hurry: false,
+            negotiation: Negotiation::Idle,
+            unsupported_until: Time::ZERO,
             outputs: VecDeque::new(),
         }
+    }
+
+    /// The same machine for a node that can negotiate WebRTC.
+    #[must_use]
+    pub fn with_negotiation(mut self) -> Self {
+        self.negotiates = true;
+        self
     }
 
     /// The best open path.
@@ -92,12 +122,22 @@ impl Machine {
             Input::Want => self.want(now),
             Input::Release => self.release(),
             Input::Addresses(known) => self.learn(now, known),
-            Input::Opened { connection, kind } => self.opened(now, connection, kind),
+            Input::Opened { connection, kind, origin } => self.opened(now, connection, kind, origin),
             Input::Closed { connection } => {
-                self.connections.remove(&connection);
+                // Nobody restored it, so a new one is due. Without a circuit this comes to nothing, and the round begins anew.
+                if self.connections.remove(&connection).is_some_and(|it| it.disturbed) {
+                    self.arm_negotiation(now);
+                }
             }
             Input::DialFailed { kind } => self.dial_failed(kind),
             Input::HolePunchFailed => self.reverse_roles(now),
+            Input::NegotiationFailed => self.negotiation_ended(),
+            Input::NegotiationUnsupported => {
+                self.unsupported_until = now + UNSUPPORTED;
+                self.negotiation_ended();
+            }
+            Input::Disturbed { connection } => self.disturbed(now, connection),
+            Input::Recovered { connection } => self.recovered(now, connection),
             Input::OwnAddress => self.hurry_upgrade(now),
             Input::Tick => {}
         }
@@ -117,8 +157,12 @@ impl Machine {
             (true, Attempt::Running { since }, Attempt::Untried) if self.known.relayed => Some(since + HEAD_START),
             _ => None,
         };
-        let surplus = self.surplus().map(|(_, opened)| opened + LINGER).min();
-        [head_start, surplus, self.next_round, self.next_upgrade].into_iter().flatten().min()
+        let surplus = self.surplus().map(|(_, since)| since + LINGER).min();
+        let negotiation = match self.negotiation {
+            Negotiation::Due { at } => Some(at),
+            Negotiation::Idle | Negotiation::Running => None,
+        };
+        [head_start, surplus, negotiation, self.next_round, self.next_upgrade].into_iter().flatten().min()
     }
 
     fn want(&mut self, now: Time) {
@@ -138,6 +182,7 @@ impl Machine {
         self.wanted = false;
         self.next_round = None;
         self.next_upgrade = None;
+        self.abandon_negotiation();
         for (key, connection) in &mut self.connections {
             if !connection.closing {
                 connection.closing = true;
@@ -154,15 +199,71 @@ impl Machine {
         }
     }
 
-    fn opened(&mut self, now: Time, connection: ConnectionKey, kind: PathKind) {
-        self.connections.insert(connection, Connection { kind, opened: now, closing: false });
+    fn opened(&mut self, now: Time, connection: ConnectionKey, kind: PathKind, origin: Origin) {
+        let open = Connection { kind, origin, opened: now, sound_since: now, disturbed: false, closing: false };
+        self.connections.insert(connection, open);
         match kind {
             PathKind::Direct => self.direct = Attempt::Untried,
             PathKind::Relayed => self.relayed = Attempt::Untried,
         }
+        if origin == Origin::Negotiated {
+            self.negotiation_ended();
+        }
+        if kind == PathKind::Relayed && origin == Origin::Dialled {
+            self.arm_negotiation(now);
+        }
         self.next_round = None;
         self.hurry = false;
         self.retry.reset();
+    }
+
+    /// The dialler of a circuit negotiates (libp2p WebRTC specification, "Browser to browser"), unless it does so already.
+    fn arm_negotiation(&mut self, now: Time) {
+        let possible = self.negotiates && self.wanted && now >= self.unsupported_until;
+        if possible && self.negotiation == Negotiation::Idle {
+            let at = if self.is_disturbed() { now } else { now + ICE_STAGGER };
+            self.negotiation = Negotiation::Due { at };
+        }
+    }
+
+    /// Whether there are direct connections, and every one is disturbed.
+    fn is_disturbed(&self) -> bool {
+        let mut direct = self.connections.values().filter(|it| it.kind == PathKind::Direct && !it.closing).peekable();
+        direct.peek().is_some() && direct.all(|it| it.disturbed)
+    }
+
+    /// Nothing is being negotiated any more.
+    fn negotiation_ended(&mut self) {
+        if self.negotiation == Negotiation::Running {
+            self.negotiation = Negotiation::Idle;
+        }
+    }
+
+    fn abandon_negotiation(&mut self) {
+        if std::mem::replace(&mut self.negotiation, Negotiation::Idle) == Negotiation::Running {
+            self.outputs.push_back(Output::AbandonNegotiation);
+        }
+    }
+
+    fn disturbed(&mut self, now: Time, connection: ConnectionKey) {
+        let Some(open) = self.connections.get_mut(&connection) else { return };
+        if open.kind != PathKind::Direct || std::mem::replace(&mut open.disturbed, true) {
+            return;
+        }
+        if self.relayed == Attempt::Failed {
+            self.relayed = Attempt::Untried;
+        }
+        if self.connections.values().any(|it| it.kind == PathKind::Relayed && !it.closing) {
+            self.arm_negotiation(now);
+        }
+    }
+
+    fn recovered(&mut self, now: Time, connection: ConnectionKey) {
+        if let Some(open) = self.connections.get_mut(&connection)
+            && std::mem::take(&mut open.disturbed)
+        {
+            open.sound_since = now;
+        }
     }
 
     fn dial_failed(&mut self, kind: PathKind) {
@@ -183,8 +284,16 @@ impl Machine {
     }
 
     fn note_best(&mut self, now: Time) {
-        let best =
-            self.connections.values().filter(|connection| !connection.closing).map(|connection| connection.kind).max();
+        // A disturbed connection is better than none, and worse than any other.
+        let open = self.connections.values().filter(|connection| !connection.closing);
+        let best = open.max_by_key(|connection| (!connection.disturbed, connection.kind));
+        let is_sound = best.is_some_and(|connection| connection.kind == PathKind::Direct && !connection.disturbed);
+        let best = best.map(|connection| connection.kind);
+        match self.negotiation {
+            Negotiation::Due { .. } if best != Some(PathKind::Relayed) => self.negotiation = Negotiation::Idle,
+            Negotiation::Running if is_sound => self.abandon_negotiation(),
+            Negotiation::Idle | Negotiation::Due { .. } | Negotiation::Running => {}
+        }
         if best == self.best {
             return;
         }
@@ -236,8 +345,22 @@ impl Machine {
         }
         match self.best {
             None => self.seek(now),
-            Some(PathKind::Relayed) => self.seek_better(now),
-            Some(PathKind::Direct) => {}
+            Some(PathKind::Relayed) => {
+                self.negotiate(now);
+                self.seek_better(now);
+            }
+            Some(PathKind::Direct) => {
+                if self.is_disturbed() && self.relayed == Attempt::Untried && self.known.relayed {
+                    self.dial(now, PathKind::Relayed);
+                }
+            }
+        }
+    }
+
+    fn negotiate(&mut self, now: Time) {
+        if matches!(self.negotiation, Negotiation::Due { at } if now >= at) {
+            self.negotiation = Negotiation::Running;
+            self.outputs.push_back(Output::Negotiate);
         }
     }
 
@@ -291,18 +414,21 @@ impl Machine {
         self.outputs.push_back(Output::Dial { kind });
     }
 
-    /// Connections that another one makes superfluous. Of direct ones the oldest is kept: a reservation or circuits may live on it.
-    /// Of relayed ones the newest is kept: it was made to try a hole punch again.
+    /// Connections that another one makes superfluous, and since when. Of direct ones the module's documentation says which is kept.
+    /// Of relayed ones it is the newest: it was made to try a hole punch again.
     fn surplus(&self) -> impl Iterator<Item = (ConnectionKey, Time)> {
         let open = || self.connections.iter().filter(|(_, connection)| !connection.closing);
-        let of = |kind| open().filter(move |(_, c)| c.kind == kind).map(|(key, c)| (c.opened, *key));
-        let kept = self.best.and_then(|best| match best {
-            PathKind::Direct => of(best).min(),
-            PathKind::Relayed => of(best).max(),
-        });
+        let of = |kind| open().filter(move |(_, c)| c.kind == kind);
+        let direct =
+            of(PathKind::Direct).min_by_key(|(key, c)| (c.disturbed, c.origin == Origin::Negotiated, c.opened, **key));
+        let relayed = of(PathKind::Relayed).max_by_key(|(key, c)| (c.opened, **key));
+        // The newest circuit is what a disturbed connection is restored through.
+        let restoring = direct.filter(|(_, c)| c.disturbed).and(relayed).map(|(key, _)| *key);
+        let kept = direct.or(relayed).map(|(key, c)| (*key, c.sound_since));
         open().filter(|_| self.closes_surplus).filter_map(move |(key, connection)| {
-            let (kept_since, kept_key) = kept?;
-            (*key != kept_key).then_some((*key, kept_since.max(connection.opened)))
+            let (kept_key, kept_since) = kept?;
+            let is_kept = *key == kept_key || Some(*key) == restoring;
+            (!is_kept).then_some((*key, kept_since.max(connection.opened)))
         })
     }
 

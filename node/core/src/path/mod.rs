@@ -5,8 +5,14 @@
 //! | state | wanted: what the machine does | leaves it by |
 //! |---|---|---|
 //! | no path | dials direct; dials the relay as well when that fails, is late ([`HEAD_START`]) or has private addresses only; repeats with back-off | `Opened` |
-//! | relayed | lets DCUtR work; when its roles failed, dials a circuit the other way round; tries again with back-off | `Opened` direct, `Closed` |
-//! | direct | closes relayed connections after [`LINGER`] | `Closed`: the relay is dialled at once |
+//! | relayed | lets DCUtR work, which the accepting side of the circuit starts; [`ICE_STAGGER`] later the dialling side negotiates WebRTC; when DCUtR's roles failed, dials a circuit the other way round; tries again with back-off | `Opened` direct, `Closed` |
+//! | direct | gives up a negotiation, closes relayed connections after [`LINGER`] | `Closed`: the relay is dialled at once |
+//! | direct, disturbed | dials the relay at once and negotiates through it; counts as relayed as soon as that is open | `Recovered`, `Closed`, `Opened` direct |
+//!
+//! **Which direct connection stays.** An undisturbed one before a disturbed one, one with an address of its own (QUIC, TCP, WebSocket,
+//! webrtc-direct) before a [negotiated](Origin::Negotiated) one, which is the costlier to keep and to restore, and of equals the
+//! oldest, on which a reservation or circuits may live. Only the side with the smaller peer id closes, so that both ends keep the
+//! same one even when they saw them open in another order.
 //!
 //! The machine never drops a peer's last connection on its own; that is [`Input::Release`].
 
@@ -22,6 +28,13 @@ pub use machine::Machine;
 /// How long a direct dial runs alone before the relay is dialled as well: above the round-trip time between any two places on
 /// Earth, far below a transport's own time-out.
 pub const HEAD_START: Duration = Duration::from_secs(1);
+
+/// How long DCUtR works alone on a new circuit before WebRTC is negotiated as well: the connection attempt delay of Happy Eyeballs
+/// (RFC 8305, section 8). A punch that needs no more than this spares both sides the dearer set-up.
+pub const ICE_STAGGER: Duration = Duration::from_millis(250);
+
+/// How long a peer that does not speak the signalling protocol is not asked again. It may be updated while we know it.
+pub const UNSUPPORTED: Duration = Duration::from_secs(3_600);
 
 /// How long a surplus connection is kept, so that what is in flight on it arrives.
 pub const LINGER: Duration = Duration::from_secs(5);
@@ -56,6 +69,17 @@ impl fmt::Display for PathKind {
 /// A number for a connection, unique in the life of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionKey(pub u64);
+
+/// How a connection came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// We dialled an address.
+    Dialled,
+    /// The peer dialled an address of ours.
+    Accepted,
+    /// Both sides exchanged candidates over a relayed connection and ICE chose a pair (WebRTC).
+    Negotiated,
+}
 
 /// Which kinds of address are known of the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,6 +116,8 @@ pub enum Input {
         connection: ConnectionKey,
         /// Its kind.
         kind: PathKind,
+        /// How it came to be.
+        origin: Origin,
     },
     /// A connection ended.
     Closed {
@@ -105,6 +131,20 @@ pub enum Input {
     },
     /// Our side of a DCUtR exchange, with us as the QUIC server, gave up.
     HolePunchFailed,
+    /// An [`Output::Negotiate`] ended without a connection.
+    NegotiationFailed,
+    /// The peer does not speak the signalling protocol: a negotiation failed and none is tried for [`UNSUPPORTED`].
+    NegotiationUnsupported,
+    /// Nothing arrives on a negotiated connection any more: its NAT may have forgotten it. It is not lost yet.
+    Disturbed {
+        /// Its number.
+        connection: ConnectionKey,
+    },
+    /// A disturbed connection works again.
+    Recovered {
+        /// Its number.
+        connection: ConnectionKey,
+    },
     /// An address of our own became known that was not known before, after a NAT forgot its mappings, say: a hole punch that failed
     /// may succeed now.
     OwnAddress,
@@ -120,6 +160,11 @@ pub enum Output {
         /// The kind.
         kind: PathKind,
     },
+    /// Negotiate a direct connection over the relayed one, or restore the disturbed one. Answer with `Opened`, `Recovered` or
+    /// `NegotiationFailed`.
+    Negotiate,
+    /// Stop negotiating: a direct connection came about otherwise. Needs no answer.
+    AbandonNegotiation,
     /// Close a connection in good order.
     Close {
         /// Its number.

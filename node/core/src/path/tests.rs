@@ -16,7 +16,11 @@ fn key(number: u64) -> ConnectionKey {
 }
 
 fn opened(number: u64, kind: PathKind) -> Input {
-    Input::Opened { connection: key(number), kind }
+    opened_as(number, kind, Origin::Accepted)
+}
+
+fn opened_as(number: u64, kind: PathKind, origin: Origin) -> Input {
+    Input::Opened { connection: key(number), kind, origin }
 }
 
 fn drain(machine: &mut Machine) -> Vec<Output> {
@@ -173,13 +177,140 @@ fn a_released_peer_is_closed_and_left_alone() {
     assert_eq!(machine.deadline(), None);
 }
 
+/// A machine that negotiates, wants the peer, and has just opened a circuit to it by itself.
+fn negotiating() -> Machine {
+    let mut machine = Machine::new(true, 7).with_negotiation();
+    step(&mut machine, at(0), Input::Addresses(Known { relayed: true, ..Known::default() }));
+    step(&mut machine, at(0), Input::Want);
+    step(&mut machine, at(0), opened_as(1, RELAYED, Origin::Dialled));
+    machine
+}
+
+#[test]
+fn the_dialler_of_a_circuit_negotiates_a_moment_after_the_hole_punch_began() {
+    let mut machine = negotiating();
+    assert_eq!(machine.deadline(), Some(ICE_STAGGER));
+    assert_eq!(step(&mut machine, ICE_STAGGER, Input::Tick), [Output::Negotiate]);
+    assert_eq!(step(&mut machine, at(1), Input::Tick), []);
+}
+
+#[test]
+fn nothing_is_negotiated_by_the_accepting_side_nor_without_webrtc() {
+    let mut accepting = Machine::new(true, 7).with_negotiation();
+    step(&mut accepting, at(0), Input::Addresses(BOTH));
+    step(&mut accepting, at(0), opened_as(1, RELAYED, Origin::Accepted));
+    step(&mut accepting, at(0), Input::Want);
+    assert_eq!(step(&mut accepting, at(1), Input::Tick), []);
+
+    let mut without = Machine::new(true, 7);
+    step(&mut without, at(0), Input::Addresses(Known { relayed: true, ..Known::default() }));
+    step(&mut without, at(0), Input::Want);
+    step(&mut without, at(0), opened_as(1, RELAYED, Origin::Dialled));
+    assert_eq!(step(&mut without, at(1), Input::Tick), []);
+}
+
+#[test]
+fn a_hole_punch_that_is_quick_makes_the_negotiation_needless() {
+    let mut machine = negotiating();
+    let now = ICE_STAGGER / 2;
+    let changed = Output::Changed { from: Some(RELAYED), to: Some(DIRECT), elapsed: now };
+    assert_eq!(step(&mut machine, now, opened(2, DIRECT)), [changed]);
+    assert_eq!(step(&mut machine, at(1), Input::Tick), []);
+}
+
+#[test]
+fn a_hole_punch_that_wins_ends_the_negotiation() {
+    let mut machine = negotiating();
+    step(&mut machine, ICE_STAGGER, Input::Tick);
+    let outputs = step(&mut machine, at(1), opened(2, DIRECT));
+    assert_eq!(outputs, [Output::AbandonNegotiation, changed(Some(RELAYED), Some(DIRECT), 1)]);
+    assert_eq!(step(&mut machine, at(2), Input::NegotiationFailed), []);
+}
+
+#[test]
+fn a_failed_negotiation_is_tried_again_over_the_circuit_of_the_next_upgrade() {
+    let mut machine = negotiating();
+    step(&mut machine, ICE_STAGGER, Input::Tick);
+    assert_eq!(step(&mut machine, at(9), Input::NegotiationFailed), []);
+    let upgrade = machine.deadline().unwrap();
+    assert_eq!(step(&mut machine, upgrade, Input::Tick), [Output::Dial { kind: RELAYED }]);
+    step(&mut machine, upgrade, opened_as(2, RELAYED, Origin::Dialled));
+    assert_eq!(step(&mut machine, upgrade + ICE_STAGGER, Input::Tick), [Output::Negotiate]);
+}
+
+#[test]
+fn a_peer_that_cannot_negotiate_is_left_alone_for_long() {
+    let mut machine = negotiating();
+    step(&mut machine, ICE_STAGGER, Input::Tick);
+    step(&mut machine, at(1), Input::NegotiationUnsupported);
+    step(&mut machine, at(60), opened_as(2, RELAYED, Origin::Dialled));
+    assert!(!step(&mut machine, at(61), Input::Tick).contains(&Output::Negotiate));
+    let later = at(1) + UNSUPPORTED;
+    step(&mut machine, later, opened_as(3, RELAYED, Origin::Dialled));
+    assert!(step(&mut machine, later + ICE_STAGGER, Input::Tick).contains(&Output::Negotiate));
+}
+
+#[test]
+fn of_direct_connections_a_negotiated_one_gives_way_however_old_it_is() {
+    let mut machine = Machine::new(true, 7);
+    step(&mut machine, at(0), opened_as(1, DIRECT, Origin::Negotiated));
+    step(&mut machine, at(9), opened_as(2, DIRECT, Origin::Dialled));
+    assert_eq!(step(&mut machine, at(9) + LINGER, Input::Tick), [Output::Close { connection: key(1) }]);
+}
+
+#[test]
+fn a_disturbed_connection_is_restored_through_the_relay() {
+    let mut machine = negotiating();
+    step(&mut machine, ICE_STAGGER, Input::Tick);
+    step(&mut machine, at(1), opened_as(2, DIRECT, Origin::Negotiated));
+    step(&mut machine, at(1) + LINGER, Input::Tick);
+    step(&mut machine, at(7), Input::Closed { connection: key(1) });
+
+    let disturbed = Input::Disturbed { connection: key(2) };
+    assert_eq!(step(&mut machine, at(20), disturbed), [Output::Dial { kind: RELAYED }]);
+    let outputs = step(&mut machine, at(21), opened_as(3, RELAYED, Origin::Dialled));
+    assert_eq!(outputs, [changed(Some(DIRECT), Some(RELAYED), 20), Output::Negotiate]);
+    assert_eq!(step(&mut machine, at(21) + LINGER, Input::Tick), [], "the circuit is needed");
+    let outputs = step(&mut machine, at(27), Input::Recovered { connection: key(2) });
+    assert_eq!(outputs, [Output::AbandonNegotiation, changed(Some(RELAYED), Some(DIRECT), 6)]);
+    assert_eq!(step(&mut machine, at(27) + LINGER, Input::Tick), [Output::Close { connection: key(3) }]);
+}
+
+#[test]
+fn a_disturbed_connection_that_nobody_restored_is_followed_by_a_new_negotiation() {
+    let mut machine = negotiating();
+    step(&mut machine, at(1), opened_as(2, DIRECT, Origin::Negotiated));
+    step(&mut machine, at(20), Input::Disturbed { connection: key(2) });
+    step(&mut machine, at(21), Input::NegotiationFailed);
+    step(&mut machine, at(30), Input::Closed { connection: key(2) });
+    assert_eq!(step(&mut machine, at(30) + ICE_STAGGER, Input::Tick), [Output::Negotiate]);
+}
+
+#[test]
+fn a_new_connection_replaces_a_disturbed_one() {
+    let mut machine = negotiating();
+    step(&mut machine, at(1), opened_as(2, DIRECT, Origin::Negotiated));
+    step(&mut machine, at(1) + LINGER, Input::Tick);
+    step(&mut machine, at(7), Input::Closed { connection: key(1) });
+    step(&mut machine, at(20), Input::Disturbed { connection: key(2) });
+    step(&mut machine, at(21), opened_as(3, RELAYED, Origin::Dialled));
+    step(&mut machine, at(23), opened_as(4, DIRECT, Origin::Negotiated));
+    let closed = step(&mut machine, at(23) + LINGER, Input::Tick);
+    assert_eq!(closed, [2, 3].map(|number| Output::Close { connection: key(number) }));
+}
+
 fn any_input() -> impl Strategy<Value = Input> {
     let kind = || prop_oneof![Just(DIRECT), Just(RELAYED)];
+    let origin = prop_oneof![Just(Origin::Dialled), Just(Origin::Accepted), Just(Origin::Negotiated)];
     prop_oneof![
+        Just(Input::NegotiationFailed),
+        Just(Input::NegotiationUnsupported),
+        (0..6_u64).prop_map(|number| Input::Disturbed { connection: key(number) }),
+        (0..6_u64).prop_map(|number| Input::Recovered { connection: key(number) }),
         Just(Input::Want),
         Just(Input::Release),
         any::<[bool; 3]>().prop_map(|[global, private, relayed]| Input::Addresses(Known { global, private, relayed })),
-        (0..6_u64, kind()).prop_map(|(number, kind)| opened(number, kind)),
+        (0..6_u64, kind(), origin).prop_map(|(number, kind, origin)| opened_as(number, kind, origin)),
         (0..6_u64).prop_map(|number| Input::Closed { connection: key(number) }),
         kind().prop_map(|kind| Input::DialFailed { kind }),
         Just(Input::HolePunchFailed),
@@ -190,16 +321,23 @@ fn any_input() -> impl Strategy<Value = Input> {
 
 proptest! {
     /// Whatever happens, in any order: a wanted peer without a path has something under way or a deadline, a surplus close never
-    /// takes the last connection, and no input makes the machine answer without end.
+    /// takes the last connection, no input makes the machine answer without end, one negotiation runs at a time, and no deadline is
+    /// left in the past.
     #[test]
     fn it_never_gets_stuck_and_never_closes_the_last_path(inputs in prop::collection::vec((any_input(), 0..20_u64), 1..80)) {
-        let mut machine = Machine::new(true, 7);
+        let mut machine = Machine::new(true, 7).with_negotiation();
+        let mut negotiating = false;
         let (mut now, mut dialling) = (0, [0_i32; 2]);
         for (input, pause) in inputs {
             now += pause;
             let released = input == Input::Release;
             match input {
-                Input::Opened { kind, .. } | Input::DialFailed { kind } => dialling[kind as usize] = 0,
+                Input::Opened { kind, origin, .. } => {
+                    dialling[kind as usize] = 0;
+                    negotiating &= origin != Origin::Negotiated;
+                }
+                Input::DialFailed { kind } => dialling[kind as usize] = 0,
+                Input::NegotiationFailed | Input::NegotiationUnsupported => negotiating = false,
                 _ => {}
             }
             let before = machine.best();
@@ -209,13 +347,69 @@ proptest! {
                 if let Output::Dial { kind } = output {
                     dialling[*kind as usize] += 1;
                 }
+                match output {
+                    Output::Negotiate => prop_assert!(!std::mem::replace(&mut negotiating, true)),
+                    Output::AbandonNegotiation => prop_assert!(std::mem::take(&mut negotiating)),
+                    _ => {}
+                }
                 if matches!(output, Output::Close { .. }) && !released {
                     prop_assert!(before.is_none() || machine.best().is_some());
                 }
+            }
+            if let Some(deadline) = machine.deadline() {
+                let outputs = step(&mut machine, deadline.max(at(now)), Input::Tick);
+                now = now.max(deadline.as_secs() + 1);
+                for output in outputs {
+                    match output {
+                        Output::Dial { kind } => dialling[kind as usize] += 1,
+                        Output::Negotiate => prop_assert!(!std::mem::replace(&mut negotiating, true)),
+                        Output::AbandonNegotiation => prop_assert!(std::mem::take(&mut negotiating)),
+                        _ => {}
+                    }
+                }
+                prop_assert!(machine.deadline().is_none_or(|next| next > deadline), "stuck at {:?}", deadline);
             }
             if machine.is_wanted() && machine.best().is_none() {
                 prop_assert!(dialling != [0, 0] || machine.deadline().is_some());
             }
         }
+    }
+
+    /// Both ends see the same connections, opened in any order, and keep the same one of them.
+    #[test]
+    fn both_ends_keep_the_same_connection(
+        kinds in prop::collection::vec((any::<bool>(), any::<bool>()), 1..6),
+        here in prop::collection::vec(0..LINGER.as_secs(), 6),
+        there in prop::collection::vec(0..LINGER.as_secs(), 6),
+    ) {
+        let mut ends = [Machine::new(true, 7).with_negotiation(), Machine::new(false, 8).with_negotiation()];
+        let mut open: Vec<u64> = (0..).take(kinds.len()).collect();
+        for (machine, delays) in ends.iter_mut().zip([&here, &there]) {
+            let mut order = open.clone();
+            order.sort_by_key(|number| delays[*number as usize]);
+            for number in order {
+                let (direct, negotiated) = kinds[number as usize];
+                let kind = if direct { DIRECT } else { RELAYED };
+                let origin = if direct && negotiated { Origin::Negotiated } else { Origin::Accepted };
+                step(machine, at(delays[number as usize]), opened_as(number, kind, origin));
+            }
+        }
+        for second in LINGER.as_secs()..20 {
+            for end in 0..2 {
+                for output in step(&mut ends[end], at(second), Input::Tick) {
+                    let Output::Close { connection } = output else { continue };
+                    prop_assert!(open.contains(&connection.0), "closed twice");
+                    open.retain(|number| *number != connection.0);
+                    step(&mut ends[1 - end], at(second), Input::Closed { connection });
+                    step(&mut ends[end], at(second), Input::Closed { connection });
+                }
+            }
+        }
+        prop_assert_eq!(open.len(), 1);
+        let (direct, negotiated) = kinds[open[0] as usize];
+        prop_assert_eq!(direct, kinds.iter().any(|kind| kind.0));
+        prop_assert_eq!(direct && negotiated, direct && kinds.iter().all(|kind| !kind.0 || kind.1));
+        let best = Some(if direct { DIRECT } else { RELAYED });
+        prop_assert!(ends.iter().all(|machine| machine.best() == best));
     }
 }

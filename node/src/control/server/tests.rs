@@ -80,6 +80,8 @@ async fn node(peer_id: PeerId, mut commands: mpsc::Receiver<Command>) {
                 let (listening, external, reservations) = (Vec::new(), Vec::new(), Vec::new());
                 let _ = answer.send(Status { peer_id, listening, external, reservations });
             }
+            // The control endpoint has no data channels.
+            Command::AcceptChannel { .. } => {}
         }
     }
 }
