@@ -8,6 +8,7 @@
 //!   (`src/interpose.rs`) are part of the binary only.
 //! - [`trace`]: the hash by which two runs are compared. `capture`: a run as pcapng, `transcript`: as text. [`cost`]: what a run costs in the real world.
 //! - [`platform`]: where the simulator runs.
+//! - [`ice_server`]: the STUN and TURN servers of a scenario.
 //! - [`worker`]: one run in a process of its own. [`orchestrator`]: which runs there are, and the processes that run them.
 //!
 //! # Invariants
@@ -19,6 +20,7 @@ pub mod clock;
 pub mod cost;
 pub mod entropy;
 pub mod harness;
+pub mod ice_server;
 pub mod orchestrator;
 pub mod platform;
 pub mod runtime;

@@ -48,5 +48,15 @@ pub const EVERY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration:
 pub const FAULT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3_600);
 /// Payload of a message: what the node accepts.
 pub const MESSAGE: RangeInclusive<u64> = 1..=1 << 20;
+/// Data channels that one action opens between a pair at once: what a node lets a peer have.
+pub const CHANNELS: RangeInclusive<u64> = 1..=256;
+/// Messages on one data channel: with the largest size 160 MB, minutes of a run.
+pub const CHANNEL_MESSAGES: RangeInclusive<u64> = 1..=10_000;
+/// Bytes of one message on a data channel: what every WebRTC implementation takes whole.
+pub const CHANNEL_MESSAGE: RangeInclusive<u64> = 1..=16 << 10;
+/// How long a message on a data channel is sent again: 16 bits of milliseconds of RFC 8832, section 5.1.
+pub const CHANNEL_LIFETIME: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(65_535);
+/// Priorities that the channels of one action take in turn: every one of the four, some of them twice or more.
+pub const PRIORITIES: usize = 16;
 /// Payload of a gossip publication: what gossipsub accepts by default.
 pub const GOSSIP: RangeInclusive<u64> = 1..=60_000;

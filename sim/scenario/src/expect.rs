@@ -67,8 +67,10 @@ fn known<'t>(filter: &Filter, tags: &'t Tags) -> Option<(&'static str, Vec<&'t s
         "from_nat" | "to_nat" => Some(("a kind of NAT in this scenario", kinds().collect())),
         "nat" => Some(("a NAT in this scenario", kinds().chain(tags.nats.iter().map(String::as_str)).collect())),
         "topic" => Some(("a topic", strings(&tags.topics))),
-        "transport" => Some(("a transport", vec!["quic", "tcp", "websocket"])),
+        "transport" => Some(("a transport", vec!["quic", "tcp", "websocket", "webrtc"])),
         "path" => Some(("a path", vec!["direct", "relayed", "failed"])),
+        "priority" => Some(("a priority", vec!["very_low", "low", "medium", "high"])),
+        "remote_kind" => Some(("a kind of candidate", vec!["host", "server_reflexive", "peer_reflexive", "relayed"])),
         "fault" => Some(("a fault", vec!["partition", "crash", "link_flap", "nat_reset", "impair"])),
         _ => None,
     }

@@ -12,7 +12,7 @@
 //! | [`link`], [`nat`], [`region`] | the network's vocabulary, with the built-in kinds |
 //! | `site`, `population`, `mix` | LANs, and hosts one by one or many at once |
 //! | `directory` | every name that stands for hosts |
-//! | `load`, `pairs`, `timing` | what hosts are asked to do |
+//! | `load`, `channel`, `pairs`, `timing` | what hosts are asked to do |
 //! | `fault` | what goes wrong |
 //! | `expect` | what must hold |
 //! | [`topology`] | a scenario with one seed applied |
@@ -30,6 +30,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 pub mod bound;
+mod channel;
 mod directory;
 mod draw;
 mod expect;
@@ -79,6 +80,7 @@ pub const SECTIONS: &[Section] = &[
     load::CONNECT,
     load::MESSAGE,
     load::GOSSIP,
+    channel::CHANNEL,
     fault::FAULT,
 ];
 

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::bound;
+use crate::channel;
 use crate::directory::Directory;
 use crate::fields::{Fields, Section};
 use crate::pairs::{Choice, Pairs};
 use crate::problem::{Problems, quote};
 use crate::timing::Timing;
-use crate::topology::{HostIndex, Topic};
+use crate::topology::{Channels, HostIndex, Topic};
 use crate::tree::Node;
 use crate::value;
 
@@ -24,12 +25,13 @@ pub(crate) enum Action {
     Connect(Pairs),
     Message { pairs: Pairs, size: u64 },
     Gossip { from: Vec<HostIndex>, topic: usize, size: u64 },
+    Channel { pairs: Pairs, channels: Channels },
     ProbeNat,
 }
 
 pub(crate) const LOAD: Section = Section {
     name: "a load entry",
-    fields: &["connect", "message", "gossip", "probe", "at", "spread", "every", "until", "count"],
+    fields: &["connect", "message", "gossip", "channel", "probe", "at", "spread", "every", "until", "count"],
 };
 pub(crate) const CONNECT: Section = Section { name: "`connect`", fields: &["from", "to", "pairs"] };
 pub(crate) const MESSAGE: Section = Section { name: "`message`", fields: &["from", "to", "pairs", "size"] };
@@ -56,25 +58,32 @@ pub(crate) fn read(
         .iter()
         .filter_map(|(_, entry)| match &entry.action {
             Action::Connect(pairs) => Some(pairs),
-            Action::Message { .. } | Action::Gossip { .. } | Action::ProbeNat => None,
+            Action::Message { .. } | Action::Gossip { .. } | Action::Channel { .. } | Action::ProbeNat => None,
         })
         .collect();
     let mut actions = 0_u64;
     for (item, entry) in &load {
         let (acting, what) = match &entry.action {
             Action::Connect(pairs) => (pairs.at_most(&[]), "pairs"),
-            Action::Message { pairs, .. } => (pairs.at_most(&connects), "pairs"),
+            Action::Message { pairs, .. } | Action::Channel { pairs, .. } => (pairs.at_most(&connects), "pairs"),
             Action::Gossip { from, .. } => (from.len(), "publishers"),
             Action::ProbeNat => (0, "probes"),
         };
         if acting > bound::PAIRS {
             problems.add(item.place, format!("{acting} {what}"), format!("at most {}", bound::PAIRS));
         }
-        if matches!(&entry.action, Action::Message { .. }) && acting == 0 {
+        let between = match &entry.action {
+            Action::Message { .. } => "messages",
+            Action::Channel { .. } => "channels",
+            Action::Connect(_) | Action::Gossip { .. } | Action::ProbeNat => "",
+        };
+        if !between.is_empty() && acting == 0 {
             let expected = "a `connect` between these hosts, or `pairs: all` or a number of pairs";
-            problems.add(item.place, "messages between hosts that no `connect` connects", expected);
+            problems.add(item.place, format!("{between} between hosts that no `connect` connects"), expected);
         }
-        actions = actions.saturating_add(entry.timing.times().saturating_mul(acting as u64));
+        let each = if let Action::Channel { channels, .. } = &entry.action { channels.count } else { 1 };
+        let times = entry.timing.times().saturating_mul(each);
+        actions = actions.saturating_add(times.saturating_mul(acting as u64));
     }
     if actions > bound::ACTIONS {
         problems.add(node.place, format!("{actions} actions in all"), format!("at most {}", bound::ACTIONS));
@@ -88,8 +97,8 @@ fn action(
     topics: &mut Vec<Topic>,
     problems: &mut Problems<'_>,
 ) -> Option<Action> {
-    const EXPECTED: &str = "exactly one of `connect`, `message`, `gossip` and `probe`";
-    let found: Vec<_> = ["connect", "message", "gossip", "probe"]
+    const EXPECTED: &str = "exactly one of `connect`, `message`, `gossip`, `channel` and `probe`";
+    let found: Vec<_> = ["connect", "message", "gossip", "channel", "probe"]
         .into_iter()
         .filter_map(|name| Some((name, fields.entry(name)?)))
         .collect();
@@ -114,6 +123,9 @@ fn action(
             Some(Action::Message { pairs: pairs?, size: size? })
         }
         "gossip" => gossip(node, directory, topics, problems),
+        "channel" => {
+            channel::read(node, directory, problems).map(|(pairs, channels)| Action::Channel { pairs, channels })
+        }
         _ => value::word(node, "what to probe", &[("nat", ())], problems).map(|()| Action::ProbeNat),
     }
 }

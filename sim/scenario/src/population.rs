@@ -12,7 +12,7 @@ use crate::mix::Mix;
 use crate::nat::{Nat, PUBLIC};
 use crate::problem::{Problems, quote};
 use crate::site::{Kinds, SiteSpec};
-use crate::topology::{HostIndex, Role, Transport};
+use crate::topology::{HostIndex, Role, Service, Transport};
 use crate::tree::{Kind, Node};
 use crate::{names, value};
 
@@ -26,13 +26,46 @@ pub(crate) struct Population {
     pub(crate) place: Placement,
     pub(crate) access: Access,
     pub(crate) region: Mix<usize>,
-    /// Empty until [`Population::read_relays`].
+    /// Empty until [`Population::read_servers`].
     pub(crate) relays: Vec<HostIndex>,
+    pub(crate) stun: Vec<HostIndex>,
+    pub(crate) turn: Vec<HostIndex>,
     pub(crate) transports: Vec<Transport>,
     pub(crate) start: Duration,
     pub(crate) spread: Duration,
     pub(crate) hole_punching: bool,
     pub(crate) discovery: bool,
+    pub(crate) serves: Vec<Service>,
+    pub(crate) relay_only: bool,
+}
+
+/// Hosts of the scenario that serve others, by what they do.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Servers {
+    pub(crate) relays: Vec<HostIndex>,
+    pub(crate) stun: Vec<HostIndex>,
+    pub(crate) turn: Vec<HostIndex>,
+}
+
+impl Servers {
+    /// Finds them among the hosts, which are numbered in the order of the populations.
+    pub(crate) fn of<'a>(populations: impl Iterator<Item = &'a Population>) -> Self {
+        let mut servers = Self::default();
+        let hosts = populations.flat_map(|population| std::iter::repeat_n(population, population.hosts.len()));
+        for (index, population) in hosts.enumerate() {
+            let mut enter = |list: fn(&mut Self) -> &mut Vec<HostIndex>| list(&mut servers).push(HostIndex(index));
+            if population.role == Role::Relay {
+                enter(|servers| &mut servers.relays);
+            }
+            if population.serves.contains(&Service::Stun) {
+                enter(|servers| &mut servers.stun);
+            }
+            if population.serves.contains(&Service::Turn) {
+                enter(|servers| &mut servers.turn);
+            }
+        }
+        servers
+    }
 }
 
 /// Which access links the hosts of a population have.
@@ -70,14 +103,24 @@ pub(crate) const HOST: Section = Section {
         "spread",
         "hole_punching",
         "discovery",
+        "serves",
+        "stun",
+        "turn",
+        "relay_only",
     ],
 };
 
-const TRANSPORTS: [(&str, Transport); 3] =
-    [("quic", Transport::Quic), ("tcp", Transport::Tcp), ("websocket", Transport::WebSocket)];
+const TRANSPORTS: [(&str, Transport); 4] = [
+    ("quic", Transport::Quic),
+    ("tcp", Transport::Tcp),
+    ("websocket", Transport::WebSocket),
+    ("webrtc", Transport::WebRtc),
+];
+const SERVICES: [(&str, Service); 2] = [("stun", Service::Stun), ("turn", Service::Turn)];
 
 impl Population {
-    /// Reads one entry; what is wrong gets a stand-in, so that the rest of the file can still be checked. Its `relays` are read once all hosts are known.
+    /// Reads one entry; what is wrong gets a stand-in, so that the rest of the file can still be checked. The servers it uses are read once all hosts are
+    /// known.
     pub(crate) fn read(
         key: &Node,
         node: &Node,
@@ -118,11 +161,15 @@ impl Population {
             access: access.unwrap_or_else(own),
             region: region.unwrap_or_else(|| Mix::one(0)),
             relays: Vec::new(),
+            stun: Vec::new(),
+            turn: Vec::new(),
             transports: transports(&fields, problems).unwrap_or_default(),
             start: fields.duration("start", Duration::ZERO..=latest, Duration::ZERO, problems),
             spread: fields.duration("spread", Duration::ZERO..=latest, Duration::ZERO, problems),
             hole_punching: fields.switch("hole_punching", true, problems),
             discovery: fields.switch("discovery", false, problems),
+            serves: services(&fields, placement.as_ref(), problems).unwrap_or_default(),
+            relay_only: fields.switch("relay_only", false, problems),
             place: match placement {
                 Some(placement) => placement,
                 // Hosts behind a list of NATs are called after these.
@@ -140,33 +187,37 @@ impl Population {
         Some(Self { hosts: population.names(count), ..population })
     }
 
-    /// Reads the entry's `relays`, by default every relay of the scenario.
-    pub(crate) fn read_relays(
+    /// Reads which servers the entry uses: `relays`, `stun` and `turn`, by default every one of the scenario.
+    pub(crate) fn read_servers(
         &mut self,
         node: &Node,
         directory: &Directory,
-        relays: &[HostIndex],
+        servers: &Servers,
         problems: &mut Problems<'_>,
     ) {
-        if self.role == Role::Relay {
-            return;
-        }
         // The fields were checked by `read`, so a second look adds no problem.
         let Kind::Map(entries) = &node.kind else { return };
-        let is = |key: &Node| matches!(&key.kind, Kind::Scalar { text, .. } if text == "relays");
-        self.relays = match entries.iter().find(|(key, _)| is(key)) {
-            None => relays.to_vec(),
-            Some((_, node)) if matches!(&node.kind, Kind::List(items) if items.is_empty()) => Vec::new(),
-            Some((_, node)) => {
-                let selected = directory.select(node, problems).unwrap_or_default();
-                if let Some(other) = selected.iter().find(|host| !relays.contains(host)) {
-                    let name = quote(&directory.hosts[other.0]);
-                    let known: Vec<&str> = relays.iter().map(|relay| directory.hosts[relay.0].as_str()).collect();
-                    problems.add(node.place, format!("{name}, which is no relay"), names::expected("relays", &known));
+        let mut read = |field: &str, known: &[HostIndex], what: &str| {
+            let is = |key: &Node| matches!(&key.kind, Kind::Scalar { text, .. } if text == field);
+            match entries.iter().find(|(key, _)| is(key)) {
+                None => known.to_vec(),
+                Some((_, node)) if matches!(&node.kind, Kind::List(items) if items.is_empty()) => Vec::new(),
+                Some((_, node)) => {
+                    let selected = directory.select(node, problems).unwrap_or_default();
+                    if let Some(other) = selected.iter().find(|host| !known.contains(host)) {
+                        let name = quote(&directory.hosts[other.0]);
+                        let known: Vec<&str> = known.iter().map(|host| directory.hosts[host.0].as_str()).collect();
+                        problems.add(node.place, format!("{name}, which is no {what}"), names::expected(field, &known));
+                    }
+                    selected
                 }
-                selected
             }
         };
+        if self.role != Role::Relay {
+            self.relays = read("relays", &servers.relays, "relay");
+        }
+        self.stun = read("stun", &servers.stun, "STUN server");
+        self.turn = read("turn", &servers.turn, "TURN server");
     }
 
     /// `alice`, `peer-1` to `peer-20`, `left-ei_apd`, `left-ei_apd-1`: as many hosts behind each NAT of a list.
@@ -228,20 +279,48 @@ fn placement(
     read.into_iter().collect::<Option<Vec<_>>>().map(Placement::Each)
 }
 
-fn transports(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Vec<Transport>> {
-    let Some(node) = fields.find("transports") else { return Some(vec![Transport::Quic, Transport::Tcp]) };
-    let mut transports = Vec::new();
-    for item in value::list(node, "transports", TRANSPORTS.len(), problems)? {
-        let transport = value::word(item, "a transport", &TRANSPORTS, problems)?;
-        if transports.contains(&transport) {
-            problems.add(item.place, quote(transport.name()).to_string() + " again", "each transport once");
-            return None;
-        }
-        transports.push(transport);
-    }
-    if transports.is_empty() {
-        problems.add(node.place, "an empty list", "at least one transport: quic, tcp, websocket");
+/// The services of an entry; only public hosts can have some.
+fn services(fields: &Fields<'_>, placement: Option<&Placement>, problems: &mut Problems<'_>) -> Option<Vec<Service>> {
+    let node = fields.find("serves")?;
+    let is_public = match placement {
+        Some(Placement::Mix(nats)) => nats.values().all(|nat| nat.is_none()),
+        Some(Placement::Each(nats)) => nats.iter().all(Option::is_none),
+        Some(Placement::Site(_)) => false,
+        None => true,
+    };
+    if !is_public {
+        problems.add(node.place, "a server behind a NAT", "`serves` at public hosts only");
         return None;
     }
-    Some(transports)
+    distinct(node, "service", &SERVICES, problems)
+}
+
+fn transports(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Vec<Transport>> {
+    let Some(node) = fields.find("transports") else { return Some(vec![Transport::Quic, Transport::Tcp]) };
+    distinct(node, "transport", &TRANSPORTS, problems)
+}
+
+/// A list of words, at least one and each once.
+fn distinct<T: Copy + PartialEq>(
+    node: &Node,
+    noun: &str,
+    words: &[(&str, T)],
+    problems: &mut Problems<'_>,
+) -> Option<Vec<T>> {
+    let mut read = Vec::new();
+    for item in value::list(node, &format!("{noun}s"), words.len(), problems)? {
+        let word = value::word(item, &format!("a {noun}"), words, problems)?;
+        if read.contains(&word) {
+            let name = words.iter().find(|(_, known)| *known == word).map_or("", |(name, _)| name);
+            problems.add(item.place, quote(name).to_string() + " again", format!("each {noun} once"));
+            return None;
+        }
+        read.push(word);
+    }
+    if read.is_empty() {
+        let known: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        problems.add(node.place, "an empty list", format!("at least one {noun}: {}", known.join(", ")));
+        return None;
+    }
+    Some(read)
 }

@@ -12,12 +12,12 @@ use crate::fields::{Fields, Section};
 use crate::link::{self, Link};
 use crate::load::{self, Load};
 use crate::nat::{self, Nat, PUBLIC};
-use crate::population::{Placement, Population};
+use crate::population::{Placement, Population, Servers};
 use crate::problem::Problems;
 use crate::region::Core;
 use crate::site::{self, Kinds, SiteSpec};
 use crate::source::Place;
-use crate::topology::{self, HostIndex, Role, Topic, Topology};
+use crate::topology::{self, Topic, Topology};
 use crate::tree::Node;
 use crate::{bound, seeds, value};
 
@@ -173,11 +173,9 @@ fn hosts_of(
         return None;
     }
     let directory = Directory::new(&populations, sites, problems);
-    let roles = populations.iter().flat_map(|(_, population)| vec![population.role; population.hosts.len()]);
-    let relays: Vec<HostIndex> =
-        roles.enumerate().filter(|(_, role)| *role == Role::Relay).map(|(index, _)| HostIndex(index)).collect();
+    let servers = Servers::of(populations.iter().map(|(_, population)| population));
     for ((_, population), (_, node)) in populations.iter_mut().zip(entries) {
-        population.read_relays(node, &directory, &relays, problems);
+        population.read_servers(node, &directory, &servers, problems);
     }
     Some((populations, directory))
 }

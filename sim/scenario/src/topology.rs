@@ -12,7 +12,7 @@ mod expand;
 mod job;
 
 pub(crate) use expand::expand;
-pub use job::{Job, JobAction, Topic};
+pub use job::{Channels, Job, JobAction, Priority, Reliability, Topic};
 
 /// Index into [`Topology::hosts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,8 @@ pub struct Topology {
     pub uplinks: Vec<Uplink>,
     /// What is gossiped about, and who listens.
     pub topics: Vec<Topic>,
+    /// What data channels are opened, in the order of the file's load entries.
+    pub channels: Vec<Channels>,
     /// What hosts are asked to do, in the order of the file, then of pairs.
     pub jobs: Vec<Job>,
     /// What goes wrong, in the order of the file.
@@ -66,6 +68,23 @@ pub struct Host {
     pub hole_punching: bool,
     /// Whether it takes part in the distributed hash table.
     pub discovery: bool,
+    /// What it offers to the ICE agents of others.
+    pub serves: Vec<Service>,
+    /// STUN servers that its ICE agents ask.
+    pub stun: Vec<HostIndex>,
+    /// TURN servers that its ICE agents may use.
+    pub turn: Vec<HostIndex>,
+    /// Whether its ICE agents use relayed candidates only.
+    pub relay_only: bool,
+}
+
+/// What a host offers to the ICE agents of others, on UDP port 3478.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Tells a sender its address (RFC 8489).
+    Stun,
+    /// Relays datagrams (RFC 8656).
+    Turn,
 }
 
 /// What a host does.
@@ -86,6 +105,8 @@ pub enum Transport {
     Tcp,
     /// WebSocket over TCP.
     WebSocket,
+    /// WebRTC: `/webrtc-direct` where the host is public, `/webrtc` signalled through a relay.
+    WebRtc,
 }
 
 /// A NAT with what is behind it.
@@ -174,6 +195,7 @@ impl Transport {
             Self::Quic => "quic",
             Self::Tcp => "tcp",
             Self::WebSocket => "websocket",
+            Self::WebRtc => "webrtc",
         }
     }
 }

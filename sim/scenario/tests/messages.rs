@@ -43,7 +43,7 @@ fn a_wrong_field() {
         "{nat: home, count: 2}",
         "{nat: home, cuont: 2}",
         "\
-test.yaml:8:20: found `cuont`, expected a field of a host: role, count, site, nat, link, region, relays, transports, start, spread, hole_punching, discovery
+test.yaml:8:20: found `cuont`, expected a field of a host: role, count, site, nat, link, region, relays, transports, start, spread, hole_punching, discovery, serves, stun, turn, relay_only
   |
 8 |   bob: {nat: home, cuont: 2}
   |                    ^^^^^
@@ -78,6 +78,47 @@ test.yaml:7:23: found `nat`, expected no such field here: the site has it
   |                       ^^^
 ",
     );
+}
+
+#[test]
+fn a_server_that_cannot_be_one() {
+    shows(
+        "{site: flat}",
+        "{site: flat, serves: [stun]}",
+        "\
+test.yaml:7:31: found a server behind a NAT, expected `serves` at public hosts only
+  |
+7 |   alice: {site: flat, serves: [stun]}
+  |                               ^
+",
+    );
+    assert!(problems("{site: flat}", "{site: flat, stun: bob}").contains("`bob-1`, which is no STUN server"));
+    assert!(
+        problems("role: relay", "role: relay, serves: [turn, turn]")
+            .contains("found `turn` again, expected each service once")
+    );
+}
+
+#[test]
+fn a_channel_that_cannot_be() {
+    let channel = |fields: &str| {
+        let entry = format!("{{channel: {{from: alice, to: bob{fields}}}, at: 5s}}");
+        problems(
+            "{connect: {from: alice, to: bob}, at: 5s}",
+            &format!("{{connect: {{from: alice, to: bob}}, at: 5s}}\n  - {entry}"),
+        )
+    };
+    assert!(channel("").contains("found `channel` without `size`"), "{}", channel(""));
+    assert!(channel(", size: 17KiB").contains("found `17KiB`, expected a value from 1B to 16KiB"));
+    assert!(channel(", size: 1B, priority: urgent").contains("expected a priority: very_low, low, medium, high"));
+    assert!(channel(", size: 1B, priority: []").contains("found an empty list, expected at least one priority"));
+    assert!(
+        channel(", size: 1B, retransmits: 3, lifetime: 1s")
+            .contains("found `lifetime`, expected no such field here: `retransmits` bounds the same")
+    );
+    assert!(channel(", size: 1B, lifetime: 66s").contains("expected a value from 1ms to 65.535s"));
+    let alone = problems("{connect: {from: alice, to: bob}, at: 5s}", "{channel: {from: alice, to: bob, size: 1B}}");
+    assert!(alone.contains("found channels between hosts that no `connect` connects"), "{alone}");
 }
 
 #[test]

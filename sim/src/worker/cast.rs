@@ -1,25 +1,21 @@
-//! The nodes of a run: who they are, how they are configured, and whether they are up.
+//! The nodes and servers of a run: which of them are up, and how to talk to them.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
-use darkswap_fabric::HostIndex;
-use darkswap_node::config::{Config, PeerAddress, Reachability};
 use darkswap_node::{Handle, Node, Runtime as _};
 use darkswap_scenario::Topology;
-use darkswap_scenario::topology::{Host, Role, Transport};
-use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
+use tokio::sync::watch;
 
+use super::channel;
+use super::member::{self, Member};
 use super::observer::Observer;
 use super::topology::Places;
 use crate::harness::World;
-
-/// Ports of the shipped node's defaults.
-const PORT: u16 = 4_001;
-const WEBSOCKET_PORT: u16 = 9_002;
+use crate::ice_server::{self, Counters, Settings};
+use crate::runtime::SimRuntime;
 
 /// Everybody in a run. Clones share.
 #[derive(Clone)]
@@ -34,41 +30,14 @@ struct Inner {
     handles: Mutex<Vec<Option<Handle>>>,
     /// The addresses under which each member was last known.
     tickets: Mutex<Vec<Vec<Multiaddr>>>,
-}
-
-/// One simulated host with its node's identity.
-pub(super) struct Member {
-    pub(super) name: String,
-    pub(super) nat: String,
-    pub(super) host: HostIndex,
-    pub(super) identity: Keypair,
-    pub(super) config: Config,
+    /// What each member's ICE server counts, one entry for each of its lives.
+    served: Mutex<Vec<Vec<watch::Receiver<Counters>>>>,
 }
 
 impl Cast {
-    /// Draws identities and writes configurations; starts nobody.
+    /// Draws identities and certificates and writes configurations; starts nobody.
     pub(super) fn new(world: &World, topology: &Topology, places: &Places) -> Result<Self> {
-        let identities = places.hosts.iter().map(|host| identity(world, *host)).collect::<Result<Vec<_>>>()?;
-        let mut members = Vec::new();
-        for (index, host) in topology.hosts.iter().enumerate() {
-            let relays = host
-                .relays
-                .iter()
-                .map(|relay| relay_address(topology, places, &identities, relay.0, &host.transports))
-                .collect::<Result<Vec<_>>>()?;
-            let topics = topology
-                .topics
-                .iter()
-                .filter(|topic| topic.subscribers.iter().any(|host| host.0 == index))
-                .map(|topic| topic.name.clone());
-            members.push(Member {
-                name: host.name.clone(),
-                nat: topology.nat_kind(darkswap_scenario::topology::HostIndex(index)),
-                host: places.hosts[index],
-                identity: identities[index].clone(),
-                config: config(host, relays, topics.collect()),
-            });
-        }
+        let members = member::all(world, topology, places)?;
         let by_peer = members.iter().enumerate().map(|(index, member)| (member.peer_id(), index)).collect();
         let count = members.len();
         Ok(Self {
@@ -78,6 +47,7 @@ impl Cast {
                 by_peer,
                 handles: Mutex::new(vec![None; count]),
                 tickets: Mutex::new(vec![Vec::new(); count]),
+                served: Mutex::new(vec![Vec::new(); count]),
             }),
         })
     }
@@ -96,7 +66,7 @@ impl Cast {
         self.index_of(peer).map_or_else(|| peer.to_string(), |index| self.inner.members[index].name.clone())
     }
 
-    /// Starts a member's node.
+    /// Starts a member's node, and its servers.
     ///
     /// # Errors
     /// When the node cannot be made; in a simulation that is a bug.
@@ -105,10 +75,43 @@ impl Cast {
         let runtime = self.inner.world.runtime(member.host)?;
         let mut node = Node::new(member.config.clone(), member.identity.clone(), Arc::<_>::clone(&runtime) as Arc<_>)
             .with_context(|| format!("cannot start the node of host `{}`", member.name))?;
+        let books = observer.books();
         node.observe(move |event| observer.see(event));
         self.handles()[index] = Some(node.handle());
+        if member.accepts_channels {
+            let accepting = channel::accept(node.handle(), Arc::clone(&runtime), books);
+            runtime.spawn("data channels", Box::pin(accepting));
+        }
         runtime.spawn("node", Box::pin(node.run()));
+        if let Some(settings) = &member.server {
+            self.serve(index, &runtime, settings.clone());
+        }
         Ok(())
+    }
+
+    fn serve(&self, index: usize, runtime: &Arc<SimRuntime>, settings: Settings) {
+        let (counters, counted) = watch::channel(Counters::default());
+        lock(&self.inner.served)[index].push(counted);
+        let (name, world) = (self.inner.members[index].name.clone(), Arc::clone(runtime));
+        let serving = async move {
+            if let Err(error) = ice_server::run(world, settings, counters).await {
+                tracing::error!(host = name, %error, "the ICE server ended");
+            }
+        };
+        runtime.spawn("ice server", Box::pin(serving));
+    }
+
+    /// What a member's ICE server has counted in each of its lives; nothing when it serves none.
+    pub(super) fn served(&self, index: usize) -> Vec<Counters> {
+        lock(&self.inner.served)[index].iter().map(|counted| *counted.borrow()).collect()
+    }
+
+    /// The world of a member's host, for tasks that end when it crashes.
+    ///
+    /// # Errors
+    /// The host does not exist, which is a bug.
+    pub(super) fn runtime(&self, index: usize) -> Result<Arc<SimRuntime>> {
+        self.inner.world.runtime(self.inner.members[index].host)
     }
 
     /// Forgets a member's node, which is about to crash.
@@ -140,61 +143,6 @@ impl Cast {
     }
 }
 
-impl Member {
-    pub(super) fn peer_id(&self) -> PeerId {
-        self.identity.public().to_peer_id()
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn identity(world: &World, host: HostIndex) -> Result<Keypair> {
-    let mut seed = [0; 32];
-    world.runtime(host)?.fill_random(&mut seed);
-    Ok(Keypair::ed25519_from_bytes(seed)?)
-}
-
-fn config(host: &Host, relays: Vec<PeerAddress>, topics: Vec<String>) -> Config {
-    let is_relay = host.role == Role::Relay;
-    Config {
-        listen: host.transports.iter().map(|transport| listen(Ipv4Addr::UNSPECIFIED, *transport)).collect(),
-        reachability: if is_relay { Reachability::Public } else { Reachability::Auto },
-        relay_server: is_relay,
-        hole_punching: host.hole_punching,
-        discovery: host.discovery,
-        bootstrap: if host.discovery { relays.clone() } else { Vec::new() },
-        relays,
-        topics,
-        ..Config::default()
-    }
-}
-
-/// A relay's address for the first of its transports that the host speaks as well.
-fn relay_address(
-    topology: &Topology,
-    places: &Places,
-    identities: &[Keypair],
-    index: usize,
-    spoken: &[Transport],
-) -> Result<PeerAddress> {
-    let relay = topology.hosts.get(index).context("a relay of the topology")?;
-    let common =
-        relay.transports.iter().find(|transport| spoken.contains(transport)).or_else(|| relay.transports.first());
-    let transport = common.copied().unwrap_or(Transport::Quic);
-    Ok(PeerAddress {
-        peer: identities[index].public().to_peer_id(),
-        address: listen(places.addresses[index], transport),
-    })
-}
-
-fn listen(address: Ipv4Addr, transport: Transport) -> Multiaddr {
-    use libp2p::multiaddr::Protocol;
-    let base = Multiaddr::empty().with(Protocol::Ip4(address));
-    match transport {
-        Transport::Quic => base.with(Protocol::Udp(PORT)).with(Protocol::QuicV1),
-        Transport::Tcp => base.with(Protocol::Tcp(PORT)),
-        Transport::WebSocket => base.with(Protocol::Tcp(WEBSOCKET_PORT)).with(Protocol::Ws("/".into())),
-    }
 }

@@ -7,10 +7,11 @@ use darkswap_fabric::{NatKind, can_be_direct, hole_punch_by_role};
 use darkswap_scenario::topology::{HostIndex, Role, SiteIndex};
 
 use super::load::{GOSSIP_SETTLES, path_of};
-use super::observer::{With as _, pair_tags, path_name};
+use super::observer::{MISBEHAVIOUR, With as _, misbehaviour_name, pair_tags, path_name};
 use super::recorder::tags;
 use super::scene::Scene;
 use super::topology::nat_kind;
+use crate::ice_server::Counters;
 
 /// Everything that the closing figures are computed from.
 pub(super) struct Figures<'a> {
@@ -56,17 +57,23 @@ impl Figures<'_> {
             let names = tags([("from", self.name(from)), ("to", self.name(to)), ("path", path_name(path))]);
             self.scene.recorder.category("message", "lost", names);
         }
+        for names in self.scene.ledger.channels() {
+            self.scene.recorder.category("channel", "failed", names);
+        }
         self.close_gossip();
+        self.close_servers();
         self.close_totals();
     }
 
     async fn close_pair(&self, from: usize, to: usize) {
         let found = path_of(self.scene.cast, from, to).await;
         let pair = pair_tags(self.scene.cast, from, to);
-        let tags = pair.clone().with("transport", found.map_or("", |(_, transport)| transport));
-        self.scene.recorder.category("path", found.map_or("failed", |(path, _)| path_name(path)), tags);
+        let tags = pair.clone().with("transport", found.map_or("", |found| found.transport));
+        self.scene.recorder.category("path", found.map_or("failed", |found| path_name(found.path)), tags);
         let (Some(from_chain), Some(to_chain)) = (self.chain(from, to), self.chain(to, from)) else { return };
-        let direct = found.is_some_and(|(path, _)| path == PathKind::Direct);
+        // A path through a TURN server is direct for the node, but not for the NATs.
+        let is_turned = found.is_some_and(|found| found.negotiated) && self.scene.ledger.is_turned(from, to);
+        let direct = found.is_some_and(|found| found.path == PathKind::Direct) && !is_turned;
         // What came of the pair in the end, against what is possible at all; and what came of its first hole punch, in which the
         // dialer of the relayed connection is the QUIC client, against what these roles allow.
         let first = self.scene.ledger.first_punch(from, to);
@@ -129,11 +136,36 @@ impl Figures<'_> {
         }
     }
 
+    fn close_servers(&self) {
+        for (index, member) in self.scene.cast.members().iter().enumerate() {
+            let lives = self.scene.cast.served(index);
+            if member.server.is_none() {
+                continue;
+            }
+            let total = |of: fn(&Counters) -> u64| lives.iter().map(of).sum::<u64>() as f64;
+            for (kind, count) in [
+                ("bindings", total(|it| it.bindings)),
+                ("allocations", total(|it| it.allocations)),
+                ("releases", total(|it| it.releases)),
+                ("expiries", total(|it| it.expiries)),
+                ("refusals", total(|it| it.refusals)),
+            ] {
+                self.scene.recorder.value("ice_server", count, tags([("host", &*member.name), ("kind", kind)]));
+            }
+            for (direction, bytes) in
+                [("to_peers", total(|it| it.relayed_to_peers)), ("to_clients", total(|it| it.relayed_to_clients))]
+            {
+                let names = tags([("host", &*member.name), ("direction", direction)]);
+                self.scene.recorder.value("ice_server_bytes", bytes, names);
+            }
+        }
+    }
+
     fn close_totals(&self) {
         let counted = self.scene.ledger.misbehaviour();
         for host in 0..self.scene.cast.members().len() {
             self.scene.recorder.value("crash", 0.0, tags([("host", self.name(host))]));
-            for kind in ["malformed", "oversized", "unsolicited"] {
+            for kind in MISBEHAVIOUR.map(misbehaviour_name) {
                 let count = counted.get(&(host, kind)).copied().unwrap_or_default();
                 self.scene.recorder.value(
                     "misbehaviour",

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use darkswap_core::message::MessageId;
 use darkswap_core::path::PathKind;
+use darkswap_node::event::CandidateKind;
+use darkswap_records::record::Tags;
 
 /// The books of a run. Clones share. Hosts are named by their index in the topology.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +28,11 @@ struct Inner {
     delivered_bytes: u64,
     /// By dialer and listener of the relayed connection: whether their first hole punch succeeded.
     first_punches: BTreeMap<(usize, usize), bool>,
+    /// By host and peer: the pair of candidates that ICE chose last, the host's own first.
+    selected: BTreeMap<(usize, usize), (CandidateKind, CandidateKind)>,
+    /// Data channels under way, by number: when they were opened, and their tags.
+    channels: BTreeMap<u64, (Duration, Tags)>,
+    channels_opened: u64,
 }
 
 /// A gossip message and whom it reached.
@@ -127,6 +134,41 @@ impl Ledger {
     /// How the first hole punch with these roles ended, if there was one.
     pub(super) fn first_punch(&self, dialer: usize, listener: usize) -> Option<bool> {
         self.lock().first_punches.get(&(dialer, listener)).copied()
+    }
+
+    /// ICE chose a pair of candidates.
+    pub(super) fn select(&self, host: usize, peer: usize, local: CandidateKind, remote: CandidateKind) {
+        self.lock().selected.insert((host, peer), (local, remote));
+    }
+
+    /// Whether ICE chose last, as the host sees it, a pair of candidates one of which is a TURN server's.
+    pub(super) fn is_turned(&self, host: usize, peer: usize) -> bool {
+        let selected = self.lock().selected.get(&(host, peer)).copied();
+        selected.is_some_and(|(local, remote)| [local, remote].contains(&CandidateKind::Relayed))
+    }
+
+    /// A data channel is opened; answers with its number.
+    pub(super) fn open_channel(&self, at: Duration, tags: Tags) -> u64 {
+        let mut inner = self.lock();
+        inner.channels_opened += 1;
+        let number = inner.channels_opened;
+        inner.channels.insert(number, (at, tags));
+        number
+    }
+
+    /// When a data channel under way was opened, and its tags.
+    pub(super) fn channel(&self, number: u64) -> Option<(Duration, Tags)> {
+        self.lock().channels.get(&number).cloned()
+    }
+
+    /// A data channel is not under way any more.
+    pub(super) fn close_channel(&self, number: u64) {
+        self.lock().channels.remove(&number);
+    }
+
+    /// The tags of every data channel that is still under way.
+    pub(super) fn channels(&self) -> Vec<Tags> {
+        self.lock().channels.values().map(|(_, tags)| tags.clone()).collect()
     }
 
     /// A peer broke a rule.

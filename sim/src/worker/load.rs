@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use darkswap_core::path::PathKind;
+use darkswap_node::Runtime as _;
 use darkswap_scenario::Topology;
-use darkswap_scenario::topology::{Job, JobAction};
+use darkswap_scenario::topology::{Channels, Job, JobAction};
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
 
 use super::cast::Cast;
+use super::channel::{Books, Outbound};
 use super::ledger::Ledger;
 use super::observer::{PUBLICATION_NUMBER, With as _, pair_tags, path_name, transport_name};
 use super::recorder::{Recorder, tags};
@@ -19,6 +23,7 @@ pub(super) struct Load {
     pub(super) recorder: Recorder,
     pub(super) ledger: Ledger,
     pub(super) topics: Vec<String>,
+    pub(super) channels: Vec<Channels>,
 }
 
 impl Load {
@@ -47,6 +52,7 @@ impl Load {
             JobAction::Connect { from, to } => self.connect(from.0, to.0).await,
             JobAction::Message { from, to, size } => self.message(from.0, to.0, size).await,
             JobAction::Gossip { from, topic, size } => self.gossip(from.0, topic, size).await,
+            JobAction::Channel { from, to, channels } => self.channel(from.0, to.0, channels),
             JobAction::ProbeNat { .. } => {}
         }
     }
@@ -104,6 +110,24 @@ impl Load {
         }
     }
 
+    /// Opens channels as tasks of the opening host: they end with it.
+    fn channel(&self, from: usize, to: usize, channels: usize) {
+        let (Some(handle), Ok(runtime)) = (self.cast.handle(from), self.cast.runtime(from)) else { return };
+        let Some(channels) = self.channels.get(channels) else { return };
+        let count = usize::try_from(channels.count).unwrap_or(usize::MAX);
+        for priority in channels.priorities.iter().cycle().take(count) {
+            let outbound = Outbound {
+                from: self.cast.members()[from].name.clone(),
+                to: self.cast.members()[to].name.clone(),
+                peer: self.cast.members()[to].peer_id(),
+                priority: *priority,
+                channels: channels.clone(),
+            };
+            let books = Books { recorder: self.recorder.clone(), ledger: self.ledger.clone() };
+            runtime.spawn("outbound channel", Box::pin(outbound.perform(handle.clone(), books)));
+        }
+    }
+
     async fn gossip(&self, from: usize, topic: usize, size: u64) {
         let Some(handle) = self.cast.handle(from) else { return };
         let number = self.ledger.publish(self.recorder.now(), from, topic);
@@ -119,16 +143,32 @@ impl Load {
 
 /// The transport of the best connection between two hosts, or nothing.
 pub(super) async fn transport_of(cast: &Cast, from: usize, to: usize) -> &'static str {
-    path_of(cast, from, to).await.map_or("", |(_, transport)| transport)
+    path_of(cast, from, to).await.map_or("", |found| found.transport)
 }
 
-/// The best path between two hosts as the first one sees it, and its transport.
-pub(super) async fn path_of(cast: &Cast, from: usize, to: usize) -> Option<(PathKind, &'static str)> {
+/// The best path between two hosts, as one of them sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) path: PathKind,
+    pub(super) transport: &'static str,
+    /// Whether its addresses are a choice of ICE.
+    pub(super) negotiated: bool,
+}
+
+/// The best path between two hosts as the first one sees it.
+pub(super) async fn path_of(cast: &Cast, from: usize, to: usize) -> Option<Found> {
     let peers = cast.handle(from)?.peers().await.ok()?;
     let peer = cast.members()[to].peer_id();
     let status = peers.into_iter().find(|status| status.peer == peer)?;
-    let transport = status.address.map_or("", |address| transport_name(darkswap_node::transport::kind(&address)));
-    Some((status.path?, transport))
+    let negotiated = |address: &Multiaddr| address.iter().any(|protocol| protocol == Protocol::WebRTC);
+    Some(Found {
+        path: status.path?,
+        transport: status
+            .address
+            .as_ref()
+            .map_or("", |address| transport_name(darkswap_node::transport::kind(address))),
+        negotiated: status.address.as_ref().is_some_and(negotiated),
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "load is not part of a host: it must go on when one crashes")]

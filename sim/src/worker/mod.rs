@@ -4,21 +4,25 @@
 //! |---|---|
 //! | [`order`] | what a worker is told and what it says |
 //! | `topology` | the scenario's topology as a fabric |
-//! | `cast` | the nodes: identities, configurations, who is up |
+//! | `member` | one host: identity, configuration, servers |
+//! | `cast` | the nodes: who is up |
 //! | `observer`, `recorder` | a node's events as samples and records |
 //! | `scene` | the world of a run with everybody and every book in it |
 //! | `ledger` | what was promised and what came of it |
 //! | `load`, `fault` | what hosts are asked to do, and what goes wrong |
+//! | `channel` | data channels, at both ends |
 //! | `probe` | what hosts find out about their NATs |
 //! | `figure` | what only the end of an interval or of the run tells |
 //! | `log` | what the nodes log |
 
 mod cast;
+mod channel;
 mod fault;
 mod figure;
 mod ledger;
 mod load;
 mod log;
+mod member;
 mod observer;
 pub mod order;
 mod probe;

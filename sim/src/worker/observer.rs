@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use darkswap_core::path::PathKind;
-use darkswap_node::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
+use darkswap_node::event::{
+    CandidateKind, Event, HolePunchRole, IceState, Misbehaviour, NegotiationRole, TransportKind,
+};
 use darkswap_records::record::Tags;
 use libp2p::PeerId;
 
 use super::cast::Cast;
+use super::channel::Books;
 use super::ledger::{Ledger, Outage};
 use super::recorder::{Recorder, tags};
 
@@ -26,6 +29,11 @@ pub(super) struct Observer {
 impl Observer {
     pub(super) fn new(host: usize, cast: Cast, recorder: Recorder, ledger: Ledger, topics: Vec<String>) -> Self {
         Self { host, cast, recorder, ledger, topics }
+    }
+
+    /// Where the host's data channels are written down.
+    pub(super) fn books(&self) -> Books {
+        Books { recorder: self.recorder.clone(), ledger: self.ledger.clone() }
     }
 
     /// Takes note of an event.
@@ -93,7 +101,19 @@ impl Observer {
             Event::ExternalAddress { address } => {
                 self.event("external_address", tags([("address", &address.to_string())]));
             }
-            Event::Listening { .. }
+            Event::Negotiation { peer, role, restart, succeeded, elapsed, reason } => {
+                let purpose = if *restart { "restart" } else { "connection" };
+                let elapsed = succeeded.then_some(*elapsed);
+                self.negotiation(*peer, negotiation_role_name(*role), purpose, elapsed, reason.as_deref());
+            }
+            Event::IceState { peer, state } => {
+                self.event("ice_state", self.peer_fields(*peer).with("state", ice_state_name(*state)));
+            }
+            Event::IceSelected { peer, local, remote } => {
+                self.candidate_pair(*peer, *local, *remote);
+            }
+            Event::ChannelOpened { .. }
+            | Event::Listening { .. }
             | Event::ListenerClosed { .. }
             | Event::ReservationAccepted { renewal: true, .. }
             | Event::MessageDuplicate { .. }
@@ -166,6 +186,30 @@ impl Observer {
         self.event("hole_punch", fields.with("reason", reason.unwrap_or("")));
     }
 
+    /// A negotiation ended, well after this time or not.
+    fn negotiation(&self, peer: PeerId, role: &str, purpose: &str, succeeded: Option<Duration>, reason: Option<&str>) {
+        let category = if succeeded.is_some() { "succeeded" } else { "failed" };
+        if let Some(other) = self.cast.index_of(peer) {
+            let tags = pair_tags(&self.cast, self.host, other).with("role", role).with("purpose", purpose);
+            if let Some(elapsed) = succeeded {
+                self.recorder.time("negotiation_time", elapsed, tags.clone());
+            }
+            self.recorder.category("negotiation", category, tags);
+        }
+        let fields = self.peer_fields(peer).with("role", role).with("purpose", purpose).with("outcome", category);
+        self.event("negotiation", fields.with("reason", reason.unwrap_or("")));
+    }
+
+    fn candidate_pair(&self, peer: PeerId, local: CandidateKind, remote: CandidateKind) {
+        if let Some(other) = self.cast.index_of(peer) {
+            self.ledger.select(self.host, other, local, remote);
+            let tags = pair_tags(&self.cast, self.host, other).with("remote_kind", candidate_name(remote));
+            self.recorder.category("candidate_pair", candidate_name(local), tags);
+        }
+        let fields = self.peer_fields(peer).with("local", candidate_name(local));
+        self.event("candidate_pair", fields.with("remote", candidate_name(remote)));
+    }
+
     fn gossip(&self, topic: &str, payload: &[u8]) {
         let Some(number) = payload.first_chunk::<PUBLICATION_NUMBER>().map(|bytes| u64::from_be_bytes(*bytes)) else {
             return;
@@ -225,14 +269,54 @@ pub(super) fn transport_name(transport: TransportKind) -> &'static str {
         TransportKind::Quic => "quic",
         TransportKind::Tcp => "tcp",
         TransportKind::WebSocket => "websocket",
+        TransportKind::WebRtc => "webrtc",
         TransportKind::Circuit => "circuit",
     }
 }
 
-fn misbehaviour_name(kind: Misbehaviour) -> &'static str {
+fn ice_state_name(state: IceState) -> &'static str {
+    match state {
+        IceState::New => "new",
+        IceState::Checking => "checking",
+        IceState::Connected => "connected",
+        IceState::Completed => "completed",
+        IceState::Disconnected => "disconnected",
+        IceState::Failed => "failed",
+        IceState::Closed => "closed",
+    }
+}
+
+fn candidate_name(kind: CandidateKind) -> &'static str {
+    match kind {
+        CandidateKind::Host => "host",
+        CandidateKind::ServerReflexive => "server_reflexive",
+        CandidateKind::PeerReflexive => "peer_reflexive",
+        CandidateKind::Relayed => "relayed",
+    }
+}
+
+fn negotiation_role_name(role: NegotiationRole) -> &'static str {
+    match role {
+        NegotiationRole::Offerer => "offerer",
+        NegotiationRole::Answerer => "answerer",
+    }
+}
+
+/// Every rule that a peer can break.
+pub(super) const MISBEHAVIOUR: [Misbehaviour; 5] = [
+    Misbehaviour::Malformed,
+    Misbehaviour::Oversized,
+    Misbehaviour::Unsolicited,
+    Misbehaviour::OutOfOrder,
+    Misbehaviour::Forged,
+];
+
+pub(super) fn misbehaviour_name(kind: Misbehaviour) -> &'static str {
     match kind {
         Misbehaviour::Malformed => "malformed",
         Misbehaviour::Oversized => "oversized",
         Misbehaviour::Unsolicited => "unsolicited",
+        Misbehaviour::OutOfOrder => "out_of_order",
+        Misbehaviour::Forged => "forged",
     }
 }

@@ -58,8 +58,13 @@ impl Stage {
         let cast = Cast::new(&world, &topology, &places)?;
         let topics: Vec<String> = topology.topics.iter().map(|topic| topic.name.clone()).collect();
         let observe = |host| Observer::new(host, cast.clone(), recorder.clone(), ledger.clone(), topics.clone());
-        let load =
-            Load { cast: cast.clone(), recorder: recorder.clone(), ledger: ledger.clone(), topics: topics.clone() };
+        let load = Load {
+            cast: cast.clone(),
+            recorder: recorder.clone(),
+            ledger: ledger.clone(),
+            topics: topics.clone(),
+            channels: topology.channels.clone(),
+        };
         let scene = Scene {
             world: &world,
             topology: &topology,

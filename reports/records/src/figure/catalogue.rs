@@ -60,6 +60,24 @@ pub const FIGURES: &[Figure] = &[
         &["from", "to", "from_nat", "to_nat", "predicate"],
         "The path of a pair against what the predicate over both NATs says: `worse` is relayed where direct was predicted.",
     ),
+    // WebRTC.
+    category(
+        "negotiation",
+        &["succeeded", "failed"],
+        &["from", "to", "from_nat", "to_nat", "role", "purpose"],
+        "Outcome of each negotiation of a WebRTC connection over a relayed one, one sample for each side.",
+    ),
+    seconds(
+        "negotiation_time",
+        &["from", "to", "from_nat", "to_nat", "role", "purpose"],
+        "Time from the first message of signalling until the WebRTC connection works.",
+    ),
+    category(
+        "candidate_pair",
+        &["host", "server_reflexive", "peer_reflexive", "relayed"],
+        &["from", "to", "from_nat", "to_nat", "remote_kind"],
+        "The pair of candidates that ICE chose, by the kind of the own one; again whenever it changes.",
+    ),
     category("dial", &["succeeded", "failed"], &["from", "to", "transport"], "Outcome of each dialled address."),
     // Traffic.
     seconds("round_trip", &["from", "to", "path"], "Round-trip time that a ping measured."),
@@ -85,6 +103,34 @@ pub const FIGURES: &[Figure] = &[
         categories: &[],
         about: "Share of the subscribers that a publication reached, one sample per publication.",
     },
+    category(
+        "channel",
+        &["completed", "failed"],
+        &["from", "to", "priority"],
+        "Fate of each data channel: its receiver has all that was sent, less what an unreliable one may lose, or it has not.",
+    ),
+    seconds(
+        "channel_open_time",
+        &["from", "to", "priority"],
+        "Time from opening a data channel until its receiver has it.",
+    ),
+    seconds(
+        "channel_time",
+        &["from", "to", "priority"],
+        "Time from opening a data channel until its receiver has confirmed what was sent over it.",
+    ),
+    bytes(
+        "channel_bytes",
+        &["from", "to", "priority"],
+        "Bytes of messages that arrived over each completed data channel.",
+    ),
+    Figure {
+        name: "channel_delivered",
+        unit: Unit::Share,
+        tags: &["from", "to", "priority"],
+        categories: &[],
+        about: "Share of the messages of each completed data channel that arrived.",
+    },
     bytes("bytes_direct", &[], "Bytes that peers received from each other without a relay in one interval."),
     bytes(
         "bytes_relayed",
@@ -100,6 +146,17 @@ pub const FIGURES: &[Figure] = &[
         "Fate of each reservation at a relay.",
     ),
     seconds("reservation_time", &["from", "relay"], "Time from the start of a host to its first reservation."),
+    // STUN and TURN servers.
+    count(
+        "ice_server",
+        &["host", "kind"],
+        "Binding requests, allocations, releases, expiries and refusals that a STUN or TURN server counted, totals at the end of the run.",
+    ),
+    bytes(
+        "ice_server_bytes",
+        &["host", "direction"],
+        "Bytes that a TURN server relayed `to_peers` and `to_clients`, totals at the end of the run.",
+    ),
     // NATs.
     category(
         "nat_probe",

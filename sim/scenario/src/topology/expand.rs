@@ -23,6 +23,7 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
         sites: sites.collect(),
         uplinks: Vec::new(),
         topics: scenario.topics.clone(),
+        channels: Vec::new(),
         jobs: Vec::new(),
         faults: Vec::new(),
     };
@@ -30,6 +31,14 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
     for (entry, population) in scenario.populations.iter().enumerate() {
         settle(&mut topology, scenario, population, &mut shared, |purpose| Draw::new(seed, purpose, entry));
     }
+    topology.channels = scenario
+        .load
+        .iter()
+        .filter_map(|load| match &load.action {
+            Action::Channel { channels, .. } => Some(channels.clone()),
+            Action::Connect(_) | Action::Message { .. } | Action::Gossip { .. } | Action::ProbeNat => None,
+        })
+        .collect();
     topology.jobs = jobs(&topology, &scenario.load, seed);
     topology.faults = scenario.faults.iter().map(|fault| apply(&topology, fault)).collect();
     topology
@@ -87,6 +96,10 @@ fn settle(
             relays: population.relays.clone(),
             hole_punching: population.hole_punching,
             discovery: population.discovery,
+            serves: population.serves.clone(),
+            stun: population.stun.clone(),
+            turn: population.turn.clone(),
+            relay_only: population.relay_only,
         });
     }
 }
@@ -101,11 +114,12 @@ fn jobs(topology: &Topology, load: &[Load], seed: u64) -> Vec<Job> {
         .enumerate()
         .filter_map(|(entry, load)| match &load.action {
             Action::Connect(connect) => Some(pairs(entry, connect, &[])),
-            Action::Message { .. } | Action::Gossip { .. } | Action::ProbeNat => None,
+            Action::Message { .. } | Action::Gossip { .. } | Action::Channel { .. } | Action::ProbeNat => None,
         })
         .flatten()
         .collect();
     let mut jobs = Vec::new();
+    let mut channel = 0..;
     for (entry, load) in load.iter().enumerate() {
         let actions: Vec<JobAction> = match &load.action {
             Action::Connect(connect) => {
@@ -119,6 +133,11 @@ fn jobs(topology: &Topology, load: &[Load], seed: u64) -> Vec<Job> {
             }
             Action::Gossip { from, topic, size } => {
                 from.iter().map(|from| JobAction::Gossip { from: *from, topic: *topic, size: *size }).collect()
+            }
+            Action::Channel { pairs: between, .. } => {
+                let pairs = pairs(entry, between, &connected);
+                let channels = channel.next().unwrap_or_default();
+                pairs.into_iter().map(|(from, to)| JobAction::Channel { from, to, channels }).collect()
             }
             Action::ProbeNat => probes(topology),
         };

@@ -47,6 +47,15 @@ pub enum JobAction {
         /// Payload in bytes.
         size: u64,
     },
+    /// Opens data channels on the pair's WebRTC connection, all at once, and sends messages over each.
+    Channel {
+        /// Who opens.
+        from: HostIndex,
+        /// To whom.
+        to: HostIndex,
+        /// Index into [`Topology::channels`](super::Topology::channels).
+        channels: usize,
+    },
     /// Finds out how the NAT in front of this host behaves (RFC 5780).
     ProbeNat {
         /// Who asks; one host for each NAT that is not behind another.
@@ -61,6 +70,60 @@ pub struct Topic {
     pub name: String,
     /// Who listens.
     pub subscribers: Vec<HostIndex>,
+}
+
+/// What data channels are opened, and what is sent over them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channels {
+    /// How many at once.
+    pub count: u64,
+    /// Messages on each.
+    pub messages: u64,
+    /// Bytes of each message.
+    pub size: u64,
+    /// What the channels get in turn; at least one.
+    pub priorities: Vec<Priority>,
+    /// Whether messages arrive in the order in which they were sent.
+    pub ordered: bool,
+    /// How long a lost message is sent again.
+    pub reliability: Reliability,
+}
+
+/// A data channel's share when channels compete (RFC 8831, section 6.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// One part.
+    VeryLow,
+    /// Two parts.
+    Low,
+    /// Four parts.
+    Medium,
+    /// Eight parts.
+    High,
+}
+
+impl Priority {
+    /// What scenarios and records call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VeryLow => "very_low",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// How long a lost message of a data channel is sent again (RFC 8832, section 5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reliability {
+    /// Until it arrives.
+    Reliable,
+    /// At most so many times.
+    Retransmits(u16),
+    /// At most so long, in whole milliseconds.
+    Lifetime(Duration),
 }
 
 impl Job {
