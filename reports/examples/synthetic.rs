@@ -9,7 +9,8 @@ mod synthetic;
 
 fn main() -> anyhow::Result<()> {
     let dir = PathBuf::from(std::env::args_os().nth(1).unwrap_or_else(|| "runs/synthetic".into()));
-    let run_dir = synthetic::write(&dir, &synthetic::suite());
+    let drafts: Vec<_> = synthetic::suite().into_iter().chain(synthetic::webrtc::webrtc()).collect();
+    let run_dir = synthetic::write(&dir, &drafts);
     darkswap_reports::render(&[run_dir], &dir)?;
     Ok(())
 }

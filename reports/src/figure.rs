@@ -6,6 +6,7 @@
 //! | [`distribution`] | connect time, round trip, message time, gossip time, path changes |
 //! | [`delivery`] | messages, bytes and gossip over time |
 //! | [`recovery`] | how long pairs needed after a fault |
+//! | [`webrtc`] | what WebRTC did: winners, candidates, ICE, data channels |
 //! | [`bucket`] | time cut into equal pieces |
 //! | [`headline`] | the few numbers that tell how a scenario went |
 
@@ -15,6 +16,7 @@ pub(crate) mod distribution;
 pub(crate) mod headline;
 pub(crate) mod nat_pairs;
 pub(crate) mod recovery;
+pub(crate) mod webrtc;
 
 use crate::palette::{BLUE, CATEGORIES, Colour, ORANGE, VERMILLION};
 use crate::plot::{Plot, PlotError};
@@ -39,6 +41,7 @@ pub(crate) struct Figure {
 pub(crate) fn figures(scenario: &Scenario) -> Result<Vec<Figure>, PlotError> {
     let mut figures = Vec::new();
     figures.extend(nat_pairs::figure(scenario)?);
+    figures.extend(webrtc::figures(scenario)?);
     figures.extend(distribution::connecting(scenario)?);
     figures.extend(delivery::figures(scenario)?);
     figures.extend(recovery::figure(scenario)?);

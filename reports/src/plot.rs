@@ -9,14 +9,22 @@
 //! | [`time_line`] | values over time with the range over seeds, faults marked |
 //! | [`stack`] | shares of a whole over time, faults marked |
 //! | [`strip`] | one dot per value, in rows |
+//! | [`grid`] | rows and columns of kinds, a cell per pair |
 //! | [`heat_map`] | a share per pair of kinds |
+//! | [`split_map`] | how a whole divides, per pair of kinds |
+//! | [`state_line`] | what state something was in over time, in rows, faults marked |
+//! | [`bar`] | one bar per value, in rows |
 
 pub(crate) mod axis;
+pub(crate) mod bar;
 pub(crate) mod canvas;
 pub(crate) mod cdf;
+pub(crate) mod grid;
 pub(crate) mod heat_map;
 pub(crate) mod plane;
+pub(crate) mod split_map;
 pub(crate) mod stack;
+pub(crate) mod state_line;
 pub(crate) mod strip;
 pub(crate) mod time_line;
 
@@ -43,8 +51,26 @@ pub(crate) struct Plot {
 pub(crate) struct Key {
     /// The colour explained.
     pub(crate) colour: Colour,
+    /// How it is drawn, where that tells two entries of one colour apart.
+    pub(crate) stroke: Stroke,
     /// What it stands for.
     pub(crate) label: String,
     /// Figures worth reading beside it; may be empty.
     pub(crate) note: String,
+}
+
+impl Key {
+    /// An entry for what is drawn without gaps.
+    pub(crate) fn solid(colour: Colour, label: impl Into<String>, note: impl Into<String>) -> Self {
+        Self { colour, stroke: Stroke::Solid, label: label.into(), note: note.into() }
+    }
+}
+
+/// How a line is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stroke {
+    /// Without gaps.
+    Solid,
+    /// In dashes.
+    Dashed,
 }

@@ -8,11 +8,13 @@ use std::rc::Rc;
 
 use darkswap_records::figure;
 use darkswap_records::read::read;
-use darkswap_records::record::{self, Fault, Record, Tags};
+use darkswap_records::record::{self, Event, Fault, Record, Tags};
 use darkswap_records::summary::RunSummary;
 
 /// Tags by which plots group; the others are in the CSV only.
-const KEPT: &[&str] = &["path", "from_nat", "to_nat", "fault", "predicate"];
+const KEPT: &[&str] = &["path", "from_nat", "to_nat", "fault", "predicate", "transport", "remote_kind", "priority"];
+/// The figure of which only the last sample of each host and peer counts, so that it keeps their names as well.
+const NAMED: (&str, [&str; 2]) = ("candidate_pair", ["from", "to"]);
 
 /// One run.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Run {
     pub(crate) unknown: BTreeSet<String>,
     /// How long it ran, in simulated seconds.
     pub(crate) end_s: f64,
+    /// Changes of the state of ICE, in the order in which they were reported.
+    pub(crate) ice: Vec<IceChange>,
     samples: BTreeMap<&'static str, Vec<Sample>>,
 }
 
@@ -43,6 +47,19 @@ pub(crate) enum Evidence {
     Missing,
     /// There is a file that is not this run's records.
     Unreadable(String),
+}
+
+/// A host's ICE agent (RFC 8445) for a peer went into a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IceChange {
+    /// Simulated microseconds since the start of the run.
+    pub(crate) at_us: u64,
+    /// Whose agent.
+    pub(crate) host: Rc<str>,
+    /// For a connection with whom.
+    pub(crate) peer: Rc<str>,
+    /// The state as the records name it.
+    pub(crate) state: Rc<str>,
 }
 
 /// One measured value with the tags that plots use.
@@ -89,6 +106,7 @@ impl Run {
             summary,
             head: None,
             evidence,
+            ice: Vec::new(),
             unknown: BTreeSet::new(),
             samples: BTreeMap::new(),
         };
@@ -100,7 +118,8 @@ impl Run {
                 Record::Sample(sample) => run.push(sample, &mut names),
                 Record::Fault(fault) => faults.push(fault),
                 Record::End(end) => run.end_s = run.end_s.max(seconds(end.at_us)),
-                Record::Event(_) | Record::Expectation(_) => {}
+                Record::Event(event) => run.ice.extend(ice_change(&event, &mut names)),
+                Record::Expectation(_) => {}
             }
         }
         if !faults.is_empty() {
@@ -116,8 +135,8 @@ impl Run {
         };
         let at = seconds(sample.at_us);
         self.end_s = self.end_s.max(at);
-        let category = names.category(sample.category.as_deref().unwrap_or_default());
-        let tags = names.tags(sample.tags);
+        let category = names.word(sample.category.as_deref().unwrap_or_default());
+        let tags = names.tags(figure.name, sample.tags);
         self.samples.entry(figure.name).or_default().push(Sample { at, value: sample.value, category, tags });
     }
 
@@ -143,6 +162,19 @@ fn open(summary: &RunSummary, path: &Path) -> Result<Vec<Record>, Evidence> {
     }
 }
 
+fn ice_change(event: &Event, names: &mut Names) -> Option<IceChange> {
+    if event.kind != "ice_state" {
+        return None;
+    }
+    let mut word = |text: &str| names.word(text);
+    Some(IceChange {
+        at_us: event.at_us,
+        peer: word(event.fields.get("peer")?),
+        state: word(event.fields.get("state")?),
+        host: word(&event.host),
+    })
+}
+
 fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
@@ -150,22 +182,23 @@ fn seconds(micros: u64) -> f64 {
 /// Texts that many samples share, kept once.
 #[derive(Default)]
 struct Names {
-    categories: BTreeSet<Rc<str>>,
+    words: BTreeSet<Rc<str>>,
     tags: BTreeSet<Rc<Tags>>,
 }
 
 impl Names {
-    fn category(&mut self, name: &str) -> Rc<str> {
-        if let Some(known) = self.categories.get(name) {
+    fn word(&mut self, name: &str) -> Rc<str> {
+        if let Some(known) = self.words.get(name) {
             return Rc::clone(known);
         }
         let name: Rc<str> = name.into();
-        self.categories.insert(Rc::clone(&name));
+        self.words.insert(Rc::clone(&name));
         name
     }
 
-    fn tags(&mut self, mut tags: Tags) -> Rc<Tags> {
-        tags.retain(|name, _| KEPT.contains(&name.as_str()));
+    fn tags(&mut self, figure: &str, mut tags: Tags) -> Rc<Tags> {
+        let named = |name: &str| figure == NAMED.0 && NAMED.1.contains(&name);
+        tags.retain(|name, _| KEPT.contains(&name.as_str()) || named(name));
         if let Some(known) = self.tags.get(&tags) {
             return Rc::clone(known);
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 mod synthetic;
+mod webrtc_figures;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -48,6 +49,14 @@ fn the_first_screen_tells_the_verdict_and_lists_failures_before_everything_else(
     assert!(at("The relay dies and comes back") < at("Partition and heal"));
 }
 
+/// The titles of figures, without the rest of them.
+fn titles(figures: &[&str]) -> Vec<String> {
+    figures
+        .iter()
+        .map(|figure| figure[figure.find("<h3>").unwrap() + 4..figure.find("</h3>").unwrap()].into())
+        .collect()
+}
+
 #[test]
 fn a_suite_that_passed_says_so() {
     let (_dir, rendered, html) = report(&[quickstart(1), quickstart(2)]);
@@ -68,9 +77,6 @@ fn each_plot_appears_where_it_has_data_and_names_its_origin() {
     let (_dir, _, html) = report(&[nat_matrix(1), partition(1), partition(2)]);
     let (matrix, partition): (Vec<&str>, Vec<&str>) =
         html.split("<figure>").skip(1).partition(|figure| figure.contains("nat/matrix · seed 1 · commit 4f2a9c81d0"));
-    let titles = |figures: &[&str]| -> Vec<String> {
-        figures.iter().map(|figure| figure[4..figure.find("</h3>").unwrap()].to_string()).collect()
-    };
     assert_eq!(titles(&matrix), ["Direct paths by kind of NAT", "Time to connect", "Time to change the path"]);
     assert_eq!(
         titles(&partition),

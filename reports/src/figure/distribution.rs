@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Figure, path_colour};
 use crate::palette::{BLUE, CATEGORIES, ORANGE};
-use crate::plot::PlotError;
 use crate::plot::axis::Quantity;
 use crate::plot::cdf::{self, Curve, samples};
 use crate::plot::strip::{self, Row};
+use crate::plot::{PlotError, Stroke};
 use crate::scenario::Scenario;
 
 /// Most curves of one plot.
@@ -24,8 +24,12 @@ pub(crate) fn connecting(scenario: &Scenario) -> Result<Vec<Figure>, PlotError> 
         "Height is the share of pairs that had a usable path within the time below; a curve further left is faster.",
     )?;
     let changes = [("upgrade_time", "relayed to direct", BLUE), ("relay_return_time", "back to the relay", ORANGE)];
-    let curves =
-        changes.map(|(figure, label, colour)| Curve { label: label.into(), colour, values: values(scenario, figure) });
+    let curves = changes.map(|(figure, label, colour)| Curve {
+        label: label.into(),
+        colour,
+        stroke: Stroke::Solid,
+        values: values(scenario, figure),
+    });
     let changes = figure(
         "Time to change the path",
         "Height is the share of changes that were complete within the time below: from the first relayed path to the first direct \
@@ -54,7 +58,7 @@ pub(crate) fn talking(scenario: &Scenario) -> Result<Vec<Figure>, PlotError> {
         figure(
             title,
             reading,
-            vec![Curve { label: label.into(), colour: BLUE, values: values(scenario, name) }],
+            vec![Curve { label: label.into(), colour: BLUE, stroke: Stroke::Solid, values: values(scenario, name) }],
             vec![name],
         )
     };
@@ -81,6 +85,7 @@ fn by_path(scenario: &Scenario, name: &'static str, title: &str, reading: &str) 
     let curves = groups.into_iter().take(CURVES).enumerate().map(|(turn, (path, values))| Curve {
         label: if path.is_empty() { "all".into() } else { path.into() },
         colour: if path.is_empty() { CATEGORIES[0] } else { path_colour(path, turn) },
+        stroke: Stroke::Solid,
         values,
     });
     figure(title, reading, curves.collect(), vec![name])
@@ -90,7 +95,8 @@ fn values(scenario: &Scenario, name: &str) -> Vec<f64> {
     scenario.samples(name).map(|sample| sample.value).collect()
 }
 
-fn figure(
+/// A distribution of times per curve; of few samples, a strip of dots.
+pub(super) fn figure(
     title: &str,
     reading: &str,
     curves: Vec<Curve>,

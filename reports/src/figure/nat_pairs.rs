@@ -1,14 +1,15 @@
 //! Who reaches whom directly, by kind of NAT.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Figure;
 use crate::plot::PlotError;
 use crate::plot::heat_map::{self, Cell, Mark};
+use crate::run::Sample;
 use crate::scenario::Scenario;
 
 /// Most kinds of one map; a crowd of one-off combinations is no matrix.
-const KINDS: usize = 16;
+pub(super) const KINDS: usize = 16;
 /// Most deviating pairs that are listed below the map.
 const LISTED: usize = 12;
 
@@ -24,12 +25,12 @@ struct Tally {
 /// The heat map; none when there are fewer than two kinds of NAT or too many.
 pub(crate) fn figure(scenario: &Scenario) -> Result<Option<Figure>, PlotError> {
     let tallies = tallies(scenario);
-    let kinds = kinds(scenario, &tallies);
+    let measured = tallies.iter().filter(|(_, tally)| tally.all > 0).map(|(pair, _)| pair);
+    let kinds = kinds(scenario, measured);
     if !(2..=KINDS).contains(&kinds.len()) {
         return Ok(None);
     }
-    let cell = |from: &String, to: &String| tallies.get(&(from.clone(), to.clone())).and_then(Tally::cell);
-    let cells: Vec<Vec<_>> = kinds.iter().map(|from| kinds.iter().map(|to| cell(from, to)).collect()).collect();
+    let cells = cells(&kinds, |pair| tallies.get(pair).and_then(Tally::cell));
     let title = "Direct paths by kind of NAT";
     let plot = heat_map::draw(title, &kinds, &cells)?;
     Ok(Some(Figure {
@@ -56,15 +57,15 @@ impl Tally {
 
 fn tallies(scenario: &Scenario) -> BTreeMap<(String, String), Tally> {
     let mut tallies: BTreeMap<(String, String), Tally> = BTreeMap::new();
-    let pair = |sample: &crate::run::Sample| (sample.tag("from_nat").to_string(), sample.tag("to_nat").to_string());
-    let tagged = |sample: &&crate::run::Sample| !sample.tag("from_nat").is_empty() && !sample.tag("to_nat").is_empty();
-    for sample in scenario.samples("path").filter(tagged) {
-        let tally = tallies.entry(pair(sample)).or_default();
+    for sample in scenario.samples("path") {
+        let Some(pair) = pair(sample) else { continue };
+        let tally = tallies.entry(pair).or_default();
         tally.all += 1;
         tally.direct += u64::from(&*sample.category == "direct");
     }
-    for sample in scenario.samples("direct_possible").filter(tagged) {
-        let tally = tallies.entry(pair(sample)).or_default();
+    for sample in scenario.samples("direct_possible") {
+        let Some(pair) = pair(sample) else { continue };
+        let tally = tallies.entry(pair).or_default();
         let deviations = match &*sample.category {
             "worse" => &mut tally.worse,
             "better" => &mut tally.better,
@@ -75,18 +76,33 @@ fn tallies(scenario: &Scenario) -> BTreeMap<(String, String), Tally> {
     tallies
 }
 
-/// The kinds in the order in which the scenario lists its hosts; any other after them.
-fn kinds(scenario: &Scenario, tallies: &BTreeMap<(String, String), Tally>) -> Vec<String> {
+/// The kinds of NAT that a sample is between; none when it does not say.
+pub(super) fn pair(sample: &Sample) -> Option<(String, String)> {
+    let (from, to) = (sample.tag("from_nat"), sample.tag("to_nat"));
+    (!from.is_empty() && !to.is_empty()).then(|| (from.to_string(), to.to_string()))
+}
+
+/// The kinds of these pairs in the order in which the scenario lists its hosts; any other after them.
+pub(super) fn kinds<'a>(
+    scenario: &'a Scenario,
+    pairs: impl Iterator<Item = &'a (String, String)> + Clone,
+) -> Vec<String> {
     let hosts = scenario.runs.iter().filter_map(|run| run.head.as_ref()).flat_map(|head| &head.hosts);
-    let listed = hosts.map(|host| &host.nat);
+    let used: BTreeSet<&String> = pairs.clone().flat_map(|(from, to)| [from, to]).collect();
+    let listed = hosts.map(|host| &host.nat).filter(|kind| used.contains(kind));
     let mut kinds: Vec<String> = Vec::new();
-    let used = |kind: &String| tallies.iter().any(|((from, to), tally)| tally.all > 0 && (from == kind || to == kind));
-    for kind in listed.chain(tallies.keys().flat_map(|(from, to)| [from, to])) {
-        if !kinds.contains(kind) && used(kind) {
+    for kind in listed.chain(pairs.flat_map(|(from, to)| [from, to])) {
+        if !kinds.contains(kind) {
             kinds.push(kind.clone());
         }
     }
     kinds
+}
+
+/// A row of cells for each kind, with a column for each.
+pub(super) fn cells<T>(kinds: &[String], cell: impl Fn(&(String, String)) -> Option<T>) -> Vec<Vec<Option<T>>> {
+    let row = |from: &String| kinds.iter().map(|to| cell(&(from.clone(), to.clone()))).collect();
+    kinds.iter().map(row).collect()
 }
 
 fn notes(kinds: &[String], tallies: &BTreeMap<(String, String), Tally>) -> Vec<String> {

@@ -31,10 +31,41 @@ const GLOSSARY: [(&str, &str); 6] = [
     ),
 ];
 
+/// Words that a newcomer needs where WebRTC took part.
+const WEBRTC_GLOSSARY: [(&str, &str); 6] = [
+    (
+        "WebRTC",
+        "The standard by which browsers talk directly: ICE finds a path, then encrypted data channels run over it.",
+    ),
+    (
+        "ICE",
+        "Interactive connectivity establishment: both hosts collect candidates, tell each other, and try every pair until one works.",
+    ),
+    (
+        "Candidate",
+        "An address at which a host may be reached: its own (host), one that its NAT gave it (reflexive), or one at a TURN server \
+         (relayed).",
+    ),
+    (
+        "STUN, TURN",
+        "A STUN server tells a host its address from outside; a TURN server lends it one and forwards what comes there.",
+    ),
+    (
+        "DCUtR",
+        "The hole punching of libp2p: two hosts with a relayed connection dial each other at the same moment, here over QUIC.",
+    ),
+    (
+        "Data channel",
+        "One of many independent streams of messages on a WebRTC connection, with a priority and rules for losses.",
+    ),
+];
+
 /// Everything above the first section.
 pub(super) fn overview(summary: &Summary, sections: &[Section]) -> String {
     let what = format!("<p class=\"what\">{WHAT}</p>\n");
-    let words: String = GLOSSARY.iter().map(|(word, meaning)| format!("<dt>{word}</dt><dd>{meaning}</dd>")).collect();
+    let webrtc: &[_] = if sections.iter().any(|section| section.webrtc) { &WEBRTC_GLOSSARY } else { &[] };
+    let words = GLOSSARY.iter().chain(webrtc);
+    let words: String = words.map(|(word, meaning)| format!("<dt>{word}</dt><dd>{meaning}</dd>")).collect();
     let glossary =
         format!("<details class=\"glossary\"><summary>Words used here</summary><dl>{words}</dl></details>\n");
     format!(

@@ -9,8 +9,8 @@ use super::overview::short;
 use super::{counted, detail, expectation};
 use crate::escape::{Escaped, anchor};
 use crate::figure::headline::{Headline, headlines};
-use crate::figure::{Figure, figures};
-use crate::plot::Key;
+use crate::figure::{Figure, figures, webrtc};
+use crate::plot::{Key, Stroke};
 use crate::scenario::{Scenario, seeds};
 
 /// One scenario's part of the page, and what its row on the first screen needs.
@@ -28,6 +28,8 @@ pub(crate) struct Section {
     pub(super) held: usize,
     /// Simulated seconds, summed.
     pub(super) simulated_s: f64,
+    /// Whether WebRTC took part, so that its words need an explanation.
+    pub(super) webrtc: bool,
     /// The few numbers that tell how it went.
     pub(super) headlines: Vec<Headline>,
     /// The section itself.
@@ -48,6 +50,7 @@ impl Section {
             outcomes: outcomes().count(),
             held: outcomes().filter(|outcome| outcome.held).count(),
             simulated_s: scenario.runs.iter().map(|run| run.summary.simulated_s).sum(),
+            webrtc: webrtc::took_part(scenario),
             headlines,
         })
     }
@@ -127,28 +130,34 @@ fn figure_html(scenario: &Scenario, figure: &Figure) -> String {
     let notes: String = figure.notes.iter().map(|note| format!("<p>{}</p>", Escaped(note))).collect();
     let measured = |name: &&&str| scenario.samples(name).next().is_some();
     let wide = if figure.plot.wide { " class=\"wide\"" } else { "" };
-    let tables: Vec<String> = figure
+    let tables: String = figure
         .tables
         .iter()
         .filter(measured)
-        .map(|name| format!("<a href=\"csv/{name}.csv\">{name}.csv</a>"))
+        .enumerate()
+        .map(|(index, name)| {
+            format!("{}<a href=\"csv/{name}.csv\">{name}.csv</a>", if index == 0 { " · " } else { ", " })
+        })
         .collect();
     format!(
         "<figure{wide}><h3>{}</h3>{legend}<div class=\"scroll\">{}</div>\n<figcaption><p>{}</p>{notes}\
-         <p class=\"source\">{} · {} · commit {} · {}</p></figcaption></figure>\n",
+         <p class=\"source\">{} · {} · commit {}{tables}</p></figcaption></figure>\n",
         Escaped(&figure.title),
         figure.plot.svg,
         Escaped(&figure.reading),
         Escaped(&scenario.name),
         seeds_of(scenario),
         Escaped(&short(&scenario.commit)),
-        tables.join(", "),
     )
 }
 
 fn key(key: &Key) -> String {
+    let class = match key.stroke {
+        Stroke::Solid => "",
+        Stroke::Dashed => " class=\"dashed\"",
+    };
     format!(
-        "<li><i style=\"background:{}\"></i><b>{}</b> <span>{}</span></li>",
+        "<li><i{class} style=\"background:{}\"></i><b>{}</b> <span>{}</span></li>",
         key.colour.css(),
         Escaped(&key.label),
         Escaped(&key.note)

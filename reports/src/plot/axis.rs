@@ -68,6 +68,18 @@ impl Axis {
         axis
     }
 
+    /// From `low` to exactly `high`, both positive: for a part of a time; from zero when most of the time before `high` is shown.
+    pub(crate) fn between(title: &str, quantity: Quantity, low: f64, high: f64, ticks: usize) -> Self {
+        if !(low.is_finite() && high.is_finite() && low > high * 0.3 && high > low) {
+            return Self::up_to(title, quantity, high, ticks);
+        }
+        let step = step(quantity, high - low, ticks);
+        let first = (low / step - 1e-9).ceil();
+        let count = ((high / step + 1e-9).floor() - first).max(0.0) as usize;
+        let ticks = (0..=count).map(|n| (first + n as f64) * step).map(|at| (at, label(quantity, at, step))).collect();
+        Self { title: title.to_string(), ticks, low, high, logarithmic: false }
+    }
+
     /// A share from 0 to 100 %.
     pub(crate) fn share(title: &str) -> Self {
         let ticks = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (share, show_share(share))).to_vec();
@@ -139,13 +151,18 @@ fn label(quantity: Quantity, value: f64, step: f64) -> String {
     let (size, unit) = match step {
         step if step >= 3_600.0 => (3_600.0, "h"),
         step if step >= 60.0 => (60.0, "min"),
-        step if step >= 0.1 => (1.0, "s"),
+        step if step >= 0.1 || value >= 1.0 && step >= 0.001 => (1.0, "s"),
         step if step >= 0.001 => (0.001, "ms"),
         _ => return quantity.show(value),
     };
-    let decimals = if step / size >= 1.0 { 0 } else { 1 };
+    let decimals = match step / size {
+        step if step >= 1.0 => return format!("{:.0} {unit}", value / size),
+        step if step >= 0.1 => 1,
+        step if step >= 0.01 => 2,
+        _ => 3,
+    };
     let text = format!("{:.decimals$}", value / size);
-    format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
+    format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 #[cfg(test)]
@@ -191,8 +208,11 @@ mod tests {
     fn nonsense_still_gives_an_axis() {
         for value in [f64::NAN, f64::INFINITY, -1.0, 0.0, f64::MIN_POSITIVE, 1e300] {
             for quantity in [Quantity::Seconds, Quantity::Rate, Quantity::Count, Quantity::Share] {
-                for axis in [Axis::from_zero("", quantity, value, 5), Axis::spanning("", quantity, value, value * 1e6)]
-                {
+                for axis in [
+                    Axis::from_zero("", quantity, value, 5),
+                    Axis::spanning("", quantity, value, value * 1e6),
+                    Axis::between("", quantity, value, value * 1.5, 5),
+                ] {
                     assert!((1..50).contains(&axis.ticks.len()), "{axis:?}");
                     assert!((0.0..=1.0).contains(&axis.position(value)), "{value} on {axis:?}");
                 }
@@ -205,5 +225,14 @@ mod tests {
         let axis = Axis::up_to("", Quantity::Seconds, 65.0, 6);
         assert_eq!(axis.high(), 65.0);
         assert_eq!(labels(&axis), ["0 s", "20 s", "40 s", "60 s"]);
+    }
+
+    #[test]
+    fn a_part_of_a_time_has_round_ticks_inside_it() {
+        let axis = Axis::between("", Quantity::Seconds, 20.4, 27.1, 6);
+        assert_eq!((axis.low(), axis.high()), (20.4, 27.1));
+        assert_eq!(labels(&axis), ["22 s", "24 s", "26 s"]);
+        assert_eq!(Axis::between("", Quantity::Seconds, 1.0, 9.0, 6).low(), 0.0);
+        assert_eq!(labels(&Axis::between("", Quantity::Seconds, 5.11, 5.24, 4)), ["5.15 s", "5.2 s"]);
     }
 }

@@ -1,6 +1,7 @@
 //! The surface of a plot: lines, polygons and text in CSS pixels, finished as one `<svg>` element.
 
 use plotters::coord::Shift;
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -18,6 +19,10 @@ const SMALLEST: f64 = 0.65;
 
 /// Height of ordinary text in CSS pixels.
 pub(crate) const TEXT: f64 = 12.0;
+
+/// Length of a dash and of the gap behind it in CSS pixels.
+const DASH: f64 = 5.0;
+const GAP: f64 = 3.0;
 
 /// Where a text hangs on its point.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +74,12 @@ impl Canvas<'_> {
     pub(crate) fn line(&self, points: &[(f64, f64)], colour: Colour, width: f64) -> Result<(), PlotError> {
         let style = colour.rgb().stroke_width(units(width).unsigned_abs().max(1));
         self.area.draw(&PathElement::new(distinct(points), style))
+    }
+
+    /// A dashed line through the points.
+    pub(crate) fn dashes(&self, points: &[(f64, f64)], colour: Colour, width: f64) -> Result<(), PlotError> {
+        let style = colour.rgb().stroke_width(units(width).unsigned_abs().max(1));
+        self.area.draw(&DashedPathElement::new(distinct(points), units(DASH), units(GAP), style))
     }
 
     /// A filled shape.

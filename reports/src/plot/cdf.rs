@@ -3,7 +3,7 @@
 use super::axis::{Axis, Quantity};
 use super::canvas;
 use super::plane::{Plane, SIZE};
-use super::{Key, Plot, PlotError};
+use super::{Key, Plot, PlotError, Stroke};
 use crate::palette::Colour;
 
 /// Most points of one curve.
@@ -16,6 +16,8 @@ pub(crate) struct Curve {
     pub(crate) label: String,
     /// Its colour.
     pub(crate) colour: Colour,
+    /// How it is drawn.
+    pub(crate) stroke: Stroke,
     /// The samples, in any order.
     pub(crate) values: Vec<f64>,
 }
@@ -37,7 +39,10 @@ pub(crate) fn draw(
         for curve in &curves {
             let points: Vec<_> =
                 steps(&curve.values).into_iter().map(|(value, share)| plane.at(value, share)).collect();
-            canvas.line(&points, curve.colour, 2.0)?;
+            match curve.stroke {
+                Stroke::Solid => canvas.line(&points, curve.colour, 2.0)?,
+                Stroke::Dashed => canvas.dashes(&points, curve.colour, 2.0)?,
+            }
         }
         Ok(())
     })?;
@@ -55,6 +60,7 @@ fn key(curve: &Curve, quantity: Quantity) -> Key {
     let at = |percent| quantity.show(percentile(&curve.values, percent));
     Key {
         colour: curve.colour,
+        stroke: curve.stroke,
         label: curve.label.clone(),
         note: format!("{}, median {}, p95 {}, max {}", samples(curve.values.len()), at(50), at(95), at(100)),
     }
@@ -108,8 +114,19 @@ mod tests {
 
     #[test]
     fn without_samples_there_is_no_plot() {
-        let curve = |values| Curve { label: "a".into(), colour: BLUE, values };
+        let curve = |values| Curve { label: "a".into(), colour: BLUE, stroke: Stroke::Solid, values };
         assert_eq!(draw("", "", Quantity::Seconds, vec![curve(vec![]), curve(vec![f64::NAN])]).unwrap(), None);
         assert!(draw("", "", Quantity::Seconds, vec![curve(vec![1.0])]).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_dashed_curve_is_drawn_with_gaps_and_says_so_in_the_legend() {
+        let values: Vec<f64> = (0..400).map(f64::from).collect();
+        let curve = |stroke| Curve { label: "a".into(), colour: BLUE, stroke, values: values.clone() };
+        let draw = |stroke| draw("", "", Quantity::Seconds, vec![curve(stroke)]).unwrap().unwrap();
+        let pieces = |plot: &Plot| plot.svg.matches("stroke=\"#0072B2\"").count();
+        let (solid, dashed) = (draw(Stroke::Solid), draw(Stroke::Dashed));
+        assert_eq!((pieces(&solid), solid.legend[0].stroke), (1, Stroke::Solid));
+        assert!(pieces(&dashed) > 20 && dashed.legend[0].stroke == Stroke::Dashed, "{}", pieces(&dashed));
     }
 }

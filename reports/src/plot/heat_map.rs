@@ -1,16 +1,13 @@
 //! A share per pair of kinds: rows from, columns to, coloured from none to all.
 
 use super::canvas::{self, Anchor, Canvas, TEXT};
+use super::grid::Grid;
 use super::{Key, Plot, PlotError};
 use crate::palette::{self, FAIL, INK, MUTED, RULE};
 
 const CELL: (f64, f64) = (58.0, 38.0);
-/// Width in CSS pixels from which a map is too wide for half a page.
-const WIDE: f64 = 600.0;
 /// Longest kind that fits above a column; longer ones are numbered.
 const SHORT: usize = 8;
-/// Longest kind that is shown in full beside a row.
-const LONG: usize = 44;
 
 /// Whether a cell came out as it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,45 +31,22 @@ pub(crate) struct Cell {
 
 /// Draws `cells[row][column]` over the kinds, which label rows and columns alike.
 pub(crate) fn draw(title: &str, kinds: &[String], cells: &[Vec<Option<Cell>>]) -> Result<Plot, PlotError> {
-    let numbered = kinds.iter().any(|kind| kind.chars().count() > SHORT);
-    let labels: Vec<String> = kinds.iter().enumerate().map(|(index, kind)| row_label(index, kind, numbered)).collect();
-    let widest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
-    let left = (widest as f64 * TEXT * 0.58).max(76.0) + 16.0;
-    let top = 46.0;
-    let size = (left + CELL.0 * kinds.len() as f64 + 8.0, top + CELL.1 * kinds.len() as f64 + 8.0);
-    let svg = canvas::draw(size, title, |canvas| {
-        canvas.text("from ↓   to →", (left - 10.0, top - 14.0), Anchor::Right, MUTED, TEXT)?;
-        for (index, label) in labels.iter().enumerate() {
-            let (x, y) = corner(left, top, index, index);
-            let column = if numbered { (index + 1).to_string() } else { kinds[index].clone() };
-            canvas.text(&column, (x + CELL.0 / 2.0, top - 14.0), Anchor::Middle, INK, TEXT)?;
-            canvas.text(label, (left - 10.0, y + CELL.1 / 2.0), Anchor::Right, INK, TEXT)?;
-        }
+    let grid = Grid::new(kinds, CELL, SHORT);
+    let svg = canvas::draw(grid.size(), title, |canvas| {
+        grid.draw(canvas)?;
         for (row, cells) in cells.iter().enumerate() {
             for (column, cell) in cells.iter().enumerate() {
-                draw_cell(canvas, corner(left, top, row, column), *cell)?;
+                draw_cell(canvas, grid.corner(row, column), *cell)?;
             }
         }
         Ok(())
     })?;
-    let key = |share, label: &str| Key { colour: palette::share(share).0, label: label.into(), note: String::new() };
+    let key = |share, label: &str| Key::solid(palette::share(share).0, label, "");
     Ok(Plot {
         svg,
-        wide: size.0 > WIDE,
+        wide: grid.wide(),
         legend: vec![key(1.0, "100: every pair"), key(0.5, "50: half of them"), key(0.0, "0: none")],
     })
-}
-
-fn corner(left: f64, top: f64, row: usize, column: usize) -> (f64, f64) {
-    (left + CELL.0 * column as f64, top + CELL.1 * row as f64)
-}
-
-fn row_label(index: usize, kind: &str, numbered: bool) -> String {
-    let mut label: String = kind.chars().take(LONG).collect();
-    if kind.chars().count() > LONG {
-        label.push('…');
-    }
-    if numbered { format!("{label}  {}", index + 1) } else { label }
 }
 
 fn draw_cell(canvas: &Canvas<'_>, (x, y): (f64, f64), cell: Option<Cell>) -> Result<(), PlotError> {
@@ -100,7 +74,7 @@ fn draw_cell(canvas: &Canvas<'_>, (x, y): (f64, f64), cell: Option<Cell>) -> Res
 }
 
 /// Whole per cent, where only all is 100 and only none is 0.
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = (share * 100.0).round();
     let percent = if share > 0.0 && share < 1.0 { percent.clamp(1.0, 99.0) } else { percent };
     format!("{percent:.0}")

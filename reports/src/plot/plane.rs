@@ -48,7 +48,7 @@ impl Plane {
 
     /// Draws what lies behind the data: grid, ticks, titles, and the faults.
     pub(crate) fn draw(&self, canvas: &Canvas<'_>, spans: &[Span]) -> Result<(), PlotError> {
-        self.draw_spans(canvas, spans)?;
+        shade(canvas, spans, (self.top, self.bottom), |at| self.at(at, self.y.low()).0)?;
         for (value, label) in &self.y.ticks {
             let (_, y) = self.at(self.x.low(), *value);
             canvas.line(&[(self.left, y), (self.right, y)], RULE, 1.0)?;
@@ -69,24 +69,30 @@ impl Plane {
         canvas.text(&self.y.title, (4.0, 9.0), Anchor::Left, INK, TEXT)?;
         canvas.text(&self.x.title, (self.right, self.bottom + 34.0), Anchor::Right, INK, TEXT)
     }
+}
 
-    fn draw_spans(&self, canvas: &Canvas<'_>, spans: &[Span]) -> Result<(), PlotError> {
-        let mut free = f64::MIN;
-        for span in spans {
-            let (from, _) = self.at(span.from, self.y.low());
-            let until = span.until.map(|until| self.at(until, self.y.low()).0);
-            if let Some(until) = until {
-                canvas.rectangle((from, self.top), (until, self.bottom), FAULT, 0.18)?;
-            }
-            for edge in [Some(from), until].into_iter().flatten() {
-                canvas.line(&[(edge, self.top), (edge, self.bottom)], FAULT, 1.0)?;
-            }
-            let middle = from.midpoint(until.unwrap_or(from));
-            if middle - 7.0 >= free {
-                canvas.text(&span.number.to_string(), (middle, self.top - 8.0), Anchor::Middle, INK, TEXT)?;
-                free = middle + 7.0;
-            }
+/// Shades faults between `top` and `bottom`, their numbers above; `x` tells where a time lies.
+pub(crate) fn shade(
+    canvas: &Canvas<'_>,
+    spans: &[Span],
+    (top, bottom): (f64, f64),
+    x: impl Fn(f64) -> f64,
+) -> Result<(), PlotError> {
+    let mut free = f64::MIN;
+    for span in spans {
+        let from = x(span.from);
+        let until = span.until.map(&x);
+        if let Some(until) = until {
+            canvas.rectangle((from, top), (until, bottom), FAULT, 0.18)?;
         }
-        Ok(())
+        for edge in [Some(from), until].into_iter().flatten() {
+            canvas.line(&[(edge, top), (edge, bottom)], FAULT, 1.0)?;
+        }
+        let middle = from.midpoint(until.unwrap_or(from));
+        if middle - 7.0 >= free {
+            canvas.text(&span.number.to_string(), (middle, top - 8.0), Anchor::Middle, INK, TEXT)?;
+            free = middle + 7.0;
+        }
     }
+    Ok(())
 }

@@ -57,7 +57,7 @@ pub(crate) fn draw(
         }
         Ok(())
     })?;
-    let key = |layer: &Layer| Key { colour: layer.colour, label: layer.label.clone(), note: layer.note.clone() };
+    let key = |layer: &Layer| Key::solid(layer.colour, &layer.label, &layer.note);
     // Listed from the top, as they are seen.
     Ok(Some(Plot { svg, wide: false, legend: layers.iter().rev().map(key).collect() }))
 }

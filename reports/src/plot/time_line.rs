@@ -59,7 +59,7 @@ pub(crate) fn draw(
         }
         Ok(())
     })?;
-    let key = |line: &Line| Key { colour: line.colour, label: line.label.clone(), note: line.note.clone() };
+    let key = |line: &Line| Key::solid(line.colour, &line.label, &line.note);
     Ok(Some(Plot { svg, wide: false, legend: lines.iter().map(key).collect() }))
 }
 
