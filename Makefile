@@ -28,7 +28,7 @@ endef
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: test quickstart bench report lint
+.PHONY: test quickstart bench report lint fuzz browser
 test: tools ## everything: format, lints, all tests, then the scenario suite in a release build
 	@$(call alone,do-test)
 
@@ -44,25 +44,48 @@ report: tools ## render the report of the last run again
 lint: tools ## format check, clippy and documentation, without tests
 	@$(call alone,do-lint)
 
+fuzz: tools ## every decoder of bytes from peers, fuzzed for ten seconds each
+	@$(call alone,do-fuzz)
+
+browser: tools ## the browser tests: js-libp2p in Chromium against the node
+	@$(call alone,do-browser)
+
 .PHONY: fmt
 fmt: tools ## format all code
 	@cargo fmt --all
+	@cargo fmt --manifest-path node/fuzz/Cargo.toml
 
-.PHONY: do-test do-quickstart do-bench do-report do-lint
+.PHONY: do-test do-quickstart do-bench do-report do-lint do-fuzz do-browser do-browser-tests
 do-lint: ours
 	$(call step,format,cargo fmt --all --check)
+	$(call step,format of the fuzz targets,cargo fmt --manifest-path node/fuzz/Cargo.toml --check)
 	$(call step,lints,$(clippy))
 	$(call step,documentation,$(doc))
 
 # Tests run unoptimised with optimised dependencies (profile dev): they compile fast and keep every assertion.
 do-test: do-lint
 	$(call step,tests,cargo test $(locked) --workspace)
+	$(call step,fuzzing,node/fuzz/run.sh)
+	@$(MAKE) do-browser-tests
 	$(call step,release build,cargo build $(locked) --release)
 	$(call step,scenarios,$(simulator) run scenarios)
 	@printf '\n== all steps passed\n'
 
 do-quickstart: ours
 	@$(simulator) run scenarios/quickstart.yaml
+
+do-fuzz:
+	$(call step,fuzzing,node/fuzz/run.sh)
+
+do-browser: ours
+	$(call step,node,cargo build $(locked) --package darkswap-node)
+	@$(MAKE) do-browser-tests
+
+# They drive the binary that the tests have built.
+do-browser-tests:
+	$(call step,browser set-up,browser-tests/setup.sh)
+	$(call step,browser types,npm --prefix browser-tests run --silent typecheck)
+	$(call step,browser tests,DARKSWAP_BIN=$(CARGO_TARGET_DIR)/debug/darkswap npm --prefix browser-tests --silent test)
 
 do-bench: ours
 	@cargo bench $(locked) --package darkswap-sim
