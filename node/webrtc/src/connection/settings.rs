@@ -31,7 +31,8 @@ pub struct Settings {
     pub keepalive: Duration,
     /// How long better pairs are waited for before a reflexive one is nominated.
     pub reflexive_wait: Duration,
-    /// How long better pairs are waited for before a relayed one is nominated; zero where nothing else may be used.
+    /// How long better pairs are waited for before a relayed one is nominated. Not at all by default: relayed candidates come after all
+    /// others anyway, and Chromium gives up pairs that are not nominated within some 100 ms.
     pub relayed_wait: Duration,
 }
 
@@ -51,7 +52,7 @@ impl Settings {
             failed_timeout: Duration::from_secs(8),
             keepalive: Duration::from_secs(2),
             reflexive_wait: Duration::from_millis(200),
-            relayed_wait: Duration::from_secs(2),
+            relayed_wait: Duration::ZERO,
         }
     }
 }

@@ -269,3 +269,17 @@ fn the_same_seed_gives_the_same_course() {
     let differs = one.iter().zip(&other).filter(|(one, other)| one.0 != other.0 || one.1 != other.1).count();
     assert_eq!(differs, 0);
 }
+
+#[test]
+fn direct_ends_connect_over_ipv6() {
+    let now = start();
+    let [a, b] = ["[2001:db8::1]:4001", "[2001:db8::2]:4002"].map(|text| text.parse().unwrap());
+    let fingerprint = certificate(B).fingerprint();
+    let client = Connection::direct_client(&settings(A), now, a, b, UFRAG, &fingerprint).unwrap();
+    let server = Connection::direct_server(&settings(B), now, b, a, UFRAG).unwrap();
+    let mut net = Net::new(now, vec![client, server], 1);
+    net.ends[A].address = a;
+    net.ends[B].address = b;
+    assert!(net.connect(Duration::from_millis(200)));
+    assert_eq!(net.ends[A].connection.selected_pair().unwrap().remote.address, b);
+}

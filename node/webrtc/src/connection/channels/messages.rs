@@ -10,9 +10,11 @@ impl Channels {
             let Some((id, message)) = self.schedule.pop(now, |id| emptied.push(id)) else { break };
             let channel = &self.table[&id];
             let Some(stream) = channel.stream else { continue };
-            if let Some(expires) = message.expires {
+            if let Some(expires) = message.expires
+                && channel.state != State::Opening
+            {
                 let left = Reliability::Lifetime(expires.saturating_duration_since(now));
-                self.sctp.set_reliability(stream, channel.options.ordered || channel.state == State::Opening, left);
+                self.sctp.set_reliability(stream, channel.options.ordered, left);
             }
             let bytes = self.sctp.send_message(now, stream, &message.payload);
             self.add_in_flight(id, bytes);

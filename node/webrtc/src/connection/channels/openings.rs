@@ -70,8 +70,9 @@ impl Channels {
             return self.drain(now, id);
         }
         channel.state = State::Opening;
-        // Until the peer knows the channel, its messages must not overtake the opening (RFC 8832 section 6).
-        self.sctp.set_reliability(stream, true, options.reliability);
+        // Until the peer knows the channel, its messages must not overtake the opening (RFC 8832 section 6). Neither may one be given up: a
+        // stack whose end is unordered already would wait for it for ever.
+        self.sctp.set_reliability(stream, true, Reliability::Reliable);
         self.send_dcep(now, id, stream, &Dcep::Open(options));
         self.set_deadline(id, Some(now + OPENING));
     }
