@@ -52,16 +52,16 @@ pub mod webrtc {
     /// Substreams that a peer may have open at once; what it opens beyond is closed at once.
     pub const STREAMS: usize = 256;
     /// Data channels with a label that a peer opened and nobody accepted.
-    pub const UNACCEPTED_CHANNELS: usize = 64;
+    pub const UNACCEPTED_CHANNELS: usize = 256;
     /// Data channels with a label that a peer may have open at once, besides substreams.
     pub const CHANNELS: usize = 256;
     /// Largest datagram that is received whole. Peers keep below the MTU of Ethernet; longer ones fail DTLS' check and are lost.
     pub const DATAGRAM: usize = 2_048;
-    /// Bytes that may wait at a listener's socket for one connection: what its peer's congestion window may bring in one burst.
-    pub const INBOX: usize = 1 << 20;
+    /// Bytes that wait at a listener's socket for one connection: a whole SCTP window of 1 MiB with headers and the cost of each datagram.
+    pub const INBOX: usize = 3 << 19;
     /// The same while its client has not proved who it is; a few flights of DTLS.
     pub const HALF_OPEN_INBOX: usize = 32 << 10;
-    /// Rounds that a driver makes before other tasks get their turn; a round receives one datagram per socket.
+    /// Datagrams per socket that a driver takes before other tasks get their turn.
     pub const TURN: usize = 64;
 }
 
@@ -99,7 +99,7 @@ pub mod signalling {
     /// How long the addresses of an ICE server's name are used before it is resolved again.
     pub const RESOLVED: Duration = Duration::from_secs(300);
     /// Data channels that a peer opened and the application has not accepted.
-    pub const UNACCEPTED_CHANNELS: usize = 64;
+    pub const UNACCEPTED_CHANNELS: usize = 256;
 }
 
 /// TCP, WebSocket and yamux.

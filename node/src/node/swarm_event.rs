@@ -271,6 +271,10 @@ impl Node {
             Err(ping::Failure::Timeout) => {
                 self.swarm.close_connection(connection);
             }
+            // libp2p keeps the first time-out to itself; what times out then is the stream of the next ping.
+            Err(ping::Failure::Other { error }) if is_time_out(error.as_ref()) => {
+                self.swarm.close_connection(connection);
+            }
             Err(ping::Failure::Unsupported | ping::Failure::Other { .. }) => {}
         }
     }
@@ -397,4 +401,8 @@ impl Node {
         }
         self.drive(id);
     }
+}
+
+fn is_time_out(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
 }

@@ -95,14 +95,14 @@ async fn offer_once(setting: &Arc<Setting>, reports: &mut Reports, target: &Targ
     let (opened, servers) = futures::try_join!(request(reports, target), servers)?;
     let Opened { stream, ticket, mut abandoned } = opened;
     let exchange = Exchange::offerer(stream);
-    let attempt = Attempt::start(setting, reports, target.peer, NegotiationRole::Offerer, exchange, servers)?;
-    let negotiating = attempt.offer(ticket);
-    tokio::select! {
+    let mut attempt = Attempt::start(setting, reports, target.peer, NegotiationRole::Offerer, exchange, servers)?;
+    let negotiated = tokio::select! {
         biased;
-        output = negotiating => output,
+        negotiated = attempt.offer() => negotiated,
         // Without a word the behaviour is gone, and everything with it.
         Ok(()) = &mut abandoned => Err(Error::Abandoned),
-    }
+    };
+    attempt.end(negotiated, ticket).await
 }
 
 async fn request(reports: &Reports, target: &Target) -> Result<Opened, NoStream> {
@@ -124,7 +124,10 @@ pub(super) async fn answer(
     let servers = setting.servers.resolve(setting.runtime.as_ref()).await;
     let role = NegotiationRole::Answerer;
     let done = match Attempt::start(&setting, &reports, peer, role, exchange, servers) {
-        Ok(attempt) => attempt.answer(&sdp, fingerprint, ticket).await,
+        Ok(mut attempt) => {
+            let negotiated = attempt.answer(&sdp, fingerprint).await;
+            attempt.end(negotiated, ticket).await
+        }
         Err(error) => Err(error),
     };
     tell_end(&mut reports, peer, role, begun, done.as_ref().err()).await;
@@ -211,22 +214,22 @@ impl Attempt {
         })
     }
 
-    async fn offer(mut self, ticket: Ticket) -> Result<Output, Error> {
+    async fn offer(&mut self) -> Result<(), Error> {
         let sdp = self.control.with(|agent, now| agent.connection_mut().create_offer(now))?;
         self.exchange.offer(sdp).await.map_err(Error::Signalling)?;
-        self.finish(ticket).await
+        self.connect().await
     }
 
-    async fn answer(mut self, sdp: &str, fingerprint: Fingerprint, ticket: Ticket) -> Result<Output, Error> {
+    async fn answer(&mut self, sdp: &str, fingerprint: Fingerprint) -> Result<(), Error> {
         self.fingerprint = Some(fingerprint);
         let answer = self.control.with(|agent, now| agent.connection_mut().accept_offer(now, sdp));
         let answer = answer.map_err(|error| Refused::description("offer", &error))?;
         self.exchange.answer(answer).await.map_err(Error::Signalling)?;
-        self.finish(ticket).await
+        self.connect().await
     }
 
     /// Exchanges candidates until the connection can be used.
-    async fn finish(mut self, ticket: Ticket) -> Result<Output, Error> {
+    async fn connect(&mut self) -> Result<(), Error> {
         let end = Instant::now() + SET_UP;
         timeout_at(end, self.exchange_candidates()).await.unwrap_or(Err(Error::TimedOut))?;
         // DTLS has checked that; the peer id hangs on it.
@@ -235,8 +238,20 @@ impl Attempt {
             let evidence = "found a certificate other than the one of the description".to_owned();
             return Err(Refused { kind: Misbehaviour::Forged, evidence }.into());
         }
+        Ok(())
+    }
+
+    /// Gives the connection to libp2p, or up.
+    async fn end(mut self, negotiated: Result<(), Error>, ticket: Ticket) -> Result<Output, Error> {
         drop(ticket);
-        Ok(self.hand_over().await)
+        match negotiated {
+            Ok(()) => Ok(self.hand_over().await),
+            Err(error) => {
+                let state = IceState::Closed;
+                tell(&mut self.reports, Report::Ice { peer: self.peer, number: self.number, state }).await;
+                Err(error)
+            }
+        }
     }
 
     async fn exchange_candidates(&mut self) -> Result<(), Error> {
