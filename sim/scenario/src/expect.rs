@@ -70,6 +70,7 @@ fn known<'t>(filter: &Filter, tags: &'t Tags) -> Option<(&'static str, Vec<&'t s
         "transport" => Some(("a transport", vec!["quic", "tcp", "websocket", "webrtc"])),
         "path" => Some(("a path", vec!["direct", "relayed", "failed"])),
         "priority" => Some(("a priority", vec!["very_low", "low", "medium", "high"])),
+        "how" => Some(("a lie", vec!["malformed", "oversized", "out_of_order", "forged", "replayed", "flood"])),
         "remote_kind" => Some(("a kind of candidate", vec!["host", "server_reflexive", "peer_reflexive", "relayed"])),
         "fault" => Some(("a fault", vec!["partition", "crash", "link_flap", "nat_reset", "impair"])),
         _ => None,

@@ -12,7 +12,7 @@
 //! | [`link`], [`nat`], [`region`] | the network's vocabulary, with the built-in kinds |
 //! | `site`, `population`, `mix` | LANs, and hosts one by one or many at once |
 //! | `directory` | every name that stands for hosts |
-//! | `load`, `channel`, `pairs`, `timing` | what hosts are asked to do |
+//! | `load`, `channel`, `lie`, `pairs`, `timing` | what hosts are asked to do |
 //! | `fault` | what goes wrong |
 //! | `expect` | what must hold |
 //! | [`topology`] | a scenario with one seed applied |
@@ -36,6 +36,7 @@ mod draw;
 mod expect;
 mod fault;
 mod fields;
+mod lie;
 pub mod link;
 mod load;
 mod mix;
@@ -81,6 +82,7 @@ pub const SECTIONS: &[Section] = &[
     load::MESSAGE,
     load::GOSSIP,
     channel::CHANNEL,
+    lie::LIE,
     fault::FAULT,
 ];
 

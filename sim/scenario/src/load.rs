@@ -6,10 +6,11 @@ use crate::bound;
 use crate::channel;
 use crate::directory::Directory;
 use crate::fields::{Fields, Section};
+use crate::lie;
 use crate::pairs::{Choice, Pairs};
 use crate::problem::{Problems, quote};
 use crate::timing::Timing;
-use crate::topology::{Channels, HostIndex, Topic};
+use crate::topology::{Channels, HostIndex, Lie, Topic};
 use crate::tree::Node;
 use crate::value;
 
@@ -26,12 +27,13 @@ pub(crate) enum Action {
     Message { pairs: Pairs, size: u64 },
     Gossip { from: Vec<HostIndex>, topic: usize, size: u64 },
     Channel { pairs: Pairs, channels: Channels },
+    Lie { pairs: Pairs, lies: Vec<Lie> },
     ProbeNat,
 }
 
 pub(crate) const LOAD: Section = Section {
     name: "a load entry",
-    fields: &["connect", "message", "gossip", "channel", "probe", "at", "spread", "every", "until", "count"],
+    fields: &["connect", "message", "gossip", "channel", "lie", "probe", "at", "spread", "every", "until", "count"],
 };
 pub(crate) const CONNECT: Section = Section { name: "`connect`", fields: &["from", "to", "pairs"] };
 pub(crate) const MESSAGE: Section = Section { name: "`message`", fields: &["from", "to", "pairs", "size"] };
@@ -58,13 +60,17 @@ pub(crate) fn read(
         .iter()
         .filter_map(|(_, entry)| match &entry.action {
             Action::Connect(pairs) => Some(pairs),
-            Action::Message { .. } | Action::Gossip { .. } | Action::Channel { .. } | Action::ProbeNat => None,
+            Action::Message { .. }
+            | Action::Gossip { .. }
+            | Action::Channel { .. }
+            | Action::Lie { .. }
+            | Action::ProbeNat => None,
         })
         .collect();
     let mut actions = 0_u64;
     for (item, entry) in &load {
         let (acting, what) = match &entry.action {
-            Action::Connect(pairs) => (pairs.at_most(&[]), "pairs"),
+            Action::Connect(pairs) | Action::Lie { pairs, .. } => (pairs.at_most(&[]), "pairs"),
             Action::Message { pairs, .. } | Action::Channel { pairs, .. } => (pairs.at_most(&connects), "pairs"),
             Action::Gossip { from, .. } => (from.len(), "publishers"),
             Action::ProbeNat => (0, "probes"),
@@ -75,13 +81,17 @@ pub(crate) fn read(
         let between = match &entry.action {
             Action::Message { .. } => "messages",
             Action::Channel { .. } => "channels",
-            Action::Connect(_) | Action::Gossip { .. } | Action::ProbeNat => "",
+            Action::Connect(_) | Action::Gossip { .. } | Action::Lie { .. } | Action::ProbeNat => "",
         };
         if !between.is_empty() && acting == 0 {
             let expected = "a `connect` between these hosts, or `pairs: all` or a number of pairs";
             problems.add(item.place, format!("{between} between hosts that no `connect` connects"), expected);
         }
-        let each = if let Action::Channel { channels, .. } = &entry.action { channels.count } else { 1 };
+        let each = match &entry.action {
+            Action::Channel { channels, .. } => channels.count,
+            Action::Lie { lies, .. } => lies.len() as u64,
+            Action::Connect(_) | Action::Message { .. } | Action::Gossip { .. } | Action::ProbeNat => 1,
+        };
         let times = entry.timing.times().saturating_mul(each);
         actions = actions.saturating_add(times.saturating_mul(acting as u64));
     }
@@ -97,8 +107,8 @@ fn action(
     topics: &mut Vec<Topic>,
     problems: &mut Problems<'_>,
 ) -> Option<Action> {
-    const EXPECTED: &str = "exactly one of `connect`, `message`, `gossip`, `channel` and `probe`";
-    let found: Vec<_> = ["connect", "message", "gossip", "channel", "probe"]
+    const EXPECTED: &str = "exactly one of `connect`, `message`, `gossip`, `channel`, `lie` and `probe`";
+    let found: Vec<_> = ["connect", "message", "gossip", "channel", "lie", "probe"]
         .into_iter()
         .filter_map(|name| Some((name, fields.entry(name)?)))
         .collect();
@@ -126,6 +136,7 @@ fn action(
         "channel" => {
             channel::read(node, directory, problems).map(|(pairs, channels)| Action::Channel { pairs, channels })
         }
+        "lie" => lie::read(node, directory, problems).map(|(pairs, lies)| Action::Lie { pairs, lies }),
         _ => value::word(node, "what to probe", &[("nat", ())], problems).map(|()| Action::ProbeNat),
     }
 }

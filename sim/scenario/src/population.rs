@@ -292,35 +292,10 @@ fn services(fields: &Fields<'_>, placement: Option<&Placement>, problems: &mut P
         problems.add(node.place, "a server behind a NAT", "`serves` at public hosts only");
         return None;
     }
-    distinct(node, "service", &SERVICES, problems)
+    value::distinct(node, "service", &SERVICES, problems)
 }
 
 fn transports(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Vec<Transport>> {
     let Some(node) = fields.find("transports") else { return Some(vec![Transport::Quic, Transport::Tcp]) };
-    distinct(node, "transport", &TRANSPORTS, problems)
-}
-
-/// A list of words, at least one and each once.
-fn distinct<T: Copy + PartialEq>(
-    node: &Node,
-    noun: &str,
-    words: &[(&str, T)],
-    problems: &mut Problems<'_>,
-) -> Option<Vec<T>> {
-    let mut read = Vec::new();
-    for item in value::list(node, &format!("{noun}s"), words.len(), problems)? {
-        let word = value::word(item, &format!("a {noun}"), words, problems)?;
-        if read.contains(&word) {
-            let name = words.iter().find(|(_, known)| *known == word).map_or("", |(name, _)| name);
-            problems.add(item.place, quote(name).to_string() + " again", format!("each {noun} once"));
-            return None;
-        }
-        read.push(word);
-    }
-    if read.is_empty() {
-        let known: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-        problems.add(node.place, "an empty list", format!("at least one {noun}: {}", known.join(", ")));
-        return None;
-    }
-    Some(read)
+    value::distinct(node, "transport", &TRANSPORTS, problems)
 }

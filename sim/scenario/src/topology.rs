@@ -12,7 +12,7 @@ mod expand;
 mod job;
 
 pub(crate) use expand::expand;
-pub use job::{Channels, Job, JobAction, Priority, Reliability, Topic};
+pub use job::{Channels, Job, JobAction, Lie, Priority, Reliability, Topic};
 
 /// Index into [`Topology::hosts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,8 @@ pub struct Topology {
     pub topics: Vec<Topic>,
     /// What data channels are opened, in the order of the file's load entries.
     pub channels: Vec<Channels>,
+    /// In which ways is lied, in the order of the file's load entries.
+    pub lies: Vec<Vec<Lie>>,
     /// What hosts are asked to do, in the order of the file, then of pairs.
     pub jobs: Vec<Job>,
     /// What goes wrong, in the order of the file.

@@ -142,6 +142,31 @@ pub(crate) fn list<'n>(node: &'n Node, what: &str, most: usize, problems: &mut P
     }
 }
 
+/// A list of words, at least one and each once.
+pub(crate) fn distinct<T: Copy + PartialEq>(
+    node: &Node,
+    noun: &str,
+    words: &[(&str, T)],
+    problems: &mut Problems<'_>,
+) -> Option<Vec<T>> {
+    let mut read = Vec::new();
+    for item in list(node, &format!("{noun}s"), words.len(), problems)? {
+        let word = word(item, &format!("a {noun}"), words, problems)?;
+        if read.contains(&word) {
+            let name = words.iter().find(|(_, known)| *known == word).map_or("", |(name, _)| name);
+            problems.add(item.place, quote(name).to_string() + " again", format!("each {noun} once"));
+            return None;
+        }
+        read.push(word);
+    }
+    if read.is_empty() {
+        let known: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        problems.add(node.place, "an empty list", format!("at least one {noun}: {}", known.join(", ")));
+        return None;
+    }
+    Some(read)
+}
+
 /// The entries of a map, not too many.
 pub(crate) fn map<'n>(
     node: &'n Node,

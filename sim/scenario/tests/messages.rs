@@ -122,6 +122,24 @@ fn a_channel_that_cannot_be() {
 }
 
 #[test]
+fn a_lie_that_cannot_be_told() {
+    let lie = |fields: &str| {
+        problems("{connect: {from: alice, to: bob}, at: 5s}", &format!("{{lie: {{from: alice{fields}}}, at: 5s}}"))
+    };
+    assert_eq!(lie(", to: bob"), "");
+    assert!(lie("").contains("found `lie` without `to`"), "{}", lie(""));
+    let unknown = lie(", to: bob, how: [replaid]");
+    assert!(
+        unknown.contains("expected a lie: malformed, oversized, out_of_order, forged, replayed, flood"),
+        "{unknown}"
+    );
+    assert!(unknown.contains("did you mean `replayed`?"), "{unknown}");
+    assert!(lie(", to: bob, how: []").contains("found an empty list, expected at least one lie"));
+    assert!(lie(", to: bob, how: [flood, flood]").contains("found `flood` again, expected each lie once"));
+    assert!(lie(", to: alice").contains("found no pair of two different hosts"));
+}
+
+#[test]
 fn a_wrong_unit() {
     shows(
         "at: 5s",

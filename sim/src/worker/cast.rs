@@ -27,6 +27,8 @@ struct Inner {
     world: World,
     members: Vec<Member>,
     by_peer: BTreeMap<PeerId, usize>,
+    /// Peers that hosts play besides their nodes: names for records, and nothing else.
+    others: Mutex<BTreeMap<PeerId, usize>>,
     handles: Mutex<Vec<Option<Handle>>>,
     /// The addresses under which each member was last known.
     tickets: Mutex<Vec<Vec<Multiaddr>>>,
@@ -45,6 +47,7 @@ impl Cast {
                 world: world.clone(),
                 members,
                 by_peer,
+                others: Mutex::default(),
                 handles: Mutex::new(vec![None; count]),
                 tickets: Mutex::new(vec![Vec::new(); count]),
                 served: Mutex::new(vec![Vec::new(); count]),
@@ -61,9 +64,15 @@ impl Cast {
         self.inner.by_peer.get(&peer).copied()
     }
 
-    /// The name behind a peer id; the id itself for strangers.
+    /// The name behind a peer id, that of its host for a peer that was introduced; the id itself for strangers.
     pub(super) fn name_of(&self, peer: PeerId) -> String {
-        self.index_of(peer).map_or_else(|| peer.to_string(), |index| self.inner.members[index].name.clone())
+        let index = self.index_of(peer).or_else(|| lock(&self.inner.others).get(&peer).copied());
+        index.map_or_else(|| peer.to_string(), |index| self.inner.members[index].name.clone())
+    }
+
+    /// Names a peer that a host plays besides its node. Bounded by the actions of a scenario.
+    pub(super) fn introduce(&self, peer: PeerId, host: usize) {
+        lock(&self.inner.others).insert(peer, host);
     }
 
     /// Starts a member's node, and its servers.

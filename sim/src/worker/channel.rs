@@ -25,8 +25,11 @@ const QUESTION: u8 = 1;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long an answer is awaited before the question is asked again: a lossy channel may lose either.
 const ANSWER: Duration = Duration::from_secs(2);
-/// How often in a row the same number of arrived messages is the final one of a lossy channel: what was under way arrived meanwhile.
-const SETTLED: u32 = 2;
+/// The pause before the question is asked again because messages are still missing: it may have overtaken them.
+const PAUSE: Duration = Duration::from_millis(250);
+/// After how many answers in a row with the same number no more messages are expected on a lossy channel: 4 s without any, which is
+/// longer than a retransmission takes.
+const SETTLED: u32 = 16;
 
 /// Where channels are written down.
 #[derive(Clone)]
@@ -143,7 +146,7 @@ impl Outbound {
                 }
                 topology::Reliability::Reliable
                 | topology::Reliability::Retransmits(_)
-                | topology::Reliability::Lifetime(_) => tokio::time::sleep(ANSWER).await,
+                | topology::Reliability::Lifetime(_) => tokio::time::sleep(PAUSE).await,
             }
         }
     }

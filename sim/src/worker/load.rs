@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use bytes::Bytes;
 use darkswap_core::path::PathKind;
 use darkswap_node::Runtime as _;
+use darkswap_node::event::TransportKind;
 use darkswap_scenario::Topology;
-use darkswap_scenario::topology::{Channels, Job, JobAction};
+use darkswap_scenario::topology::{Channels, Job, JobAction, Lie};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
 use super::cast::Cast;
 use super::channel::{Books, Outbound};
 use super::ledger::Ledger;
+use super::liar::{Assignment, Liar};
 use super::observer::{PUBLICATION_NUMBER, With as _, pair_tags, path_name, transport_name};
 use super::recorder::{Recorder, tags};
 
@@ -24,6 +27,7 @@ pub(super) struct Load {
     pub(super) ledger: Ledger,
     pub(super) topics: Vec<String>,
     pub(super) channels: Vec<Channels>,
+    pub(super) lies: Vec<Vec<Lie>>,
 }
 
 impl Load {
@@ -53,6 +57,7 @@ impl Load {
             JobAction::Message { from, to, size } => self.message(from.0, to.0, size).await,
             JobAction::Gossip { from, topic, size } => self.gossip(from.0, topic, size).await,
             JobAction::Channel { from, to, channels } => self.channel(from.0, to.0, channels),
+            JobAction::Lie { from, to, lies } => self.lie(from.0, to.0, lies).await,
             JobAction::ProbeNat { .. } => {}
         }
     }
@@ -125,6 +130,30 @@ impl Load {
             };
             let books = Books { recorder: self.recorder.clone(), ledger: self.ledger.clone() };
             runtime.spawn("outbound channel", Box::pin(outbound.perform(handle.clone(), books)));
+        }
+    }
+
+    /// Has a liar at work, as a task of its host: it ends with it.
+    async fn lie(&self, from: usize, to: usize, lies: usize) {
+        let mut circuits = self.cast.ticket(to).await;
+        circuits.retain(|address| darkswap_node::transport::kind(address) == TransportKind::Circuit);
+        let (Ok(runtime), Some(lies)) = (self.cast.runtime(from), self.lies.get(lies)) else { return };
+        let assignment = Assignment {
+            from: self.cast.members()[from].name.clone(),
+            to: self.cast.members()[to].name.clone(),
+            peer: self.cast.members()[to].peer_id(),
+            circuits,
+            lies: lies.clone(),
+        };
+        if !runtime.is_up() {
+            return assignment.fail(&self.recorder, &anyhow!("the host that lies is down"));
+        }
+        match Liar::new(&runtime) {
+            Ok(liar) => {
+                self.cast.introduce(liar.peer_id(), from);
+                runtime.spawn("liar", Box::pin(liar.perform(assignment, self.recorder.clone())));
+            }
+            Err(error) => assignment.fail(&self.recorder, &error),
         }
     }
 

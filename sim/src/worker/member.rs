@@ -21,7 +21,7 @@ use crate::ice_server::{Settings, TurnSettings};
 /// Ports of the shipped node's defaults.
 const PORT: u16 = 4_001;
 const WEBSOCKET_PORT: u16 = 9_002;
-const WEBRTC_PORT: u16 = 4_003;
+const WEBRTC_PORT: u16 = 9_002;
 /// The port of STUN and TURN (RFC 8489, RFC 8656).
 const ICE_SERVER_PORT: u16 = 3_478;
 /// The user that every TURN server of a scenario knows.

@@ -11,6 +11,7 @@
 //! | `ledger` | what was promised and what came of it |
 //! | `load`, `fault` | what hosts are asked to do, and what goes wrong |
 //! | `channel` | data channels, at both ends |
+//! | `liar` | a signalling peer that lies |
 //! | `probe` | what hosts find out about their NATs |
 //! | `figure` | what only the end of an interval or of the run tells |
 //! | `log` | what the nodes log |
@@ -20,6 +21,7 @@ mod channel;
 mod fault;
 mod figure;
 mod ledger;
+mod liar;
 mod load;
 mod log;
 mod member;

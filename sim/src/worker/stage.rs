@@ -64,6 +64,7 @@ impl Stage {
             ledger: ledger.clone(),
             topics: topics.clone(),
             channels: topology.channels.clone(),
+            lies: topology.lies.clone(),
         };
         let scene = Scene {
             world: &world,

@@ -58,7 +58,7 @@ pub const FIGURES: &[Figure] = &[
         "direct_possible",
         &["as_predicted", "worse", "better"],
         &["from", "to", "from_nat", "to_nat", "predicate"],
-        "The path of a pair against what the predicate over both NATs says: `worse` is relayed where direct was predicted.",
+        "The path of a pair against what the predicate over both NATs says: `worse` is relayed where direct was predicted. A path through a TURN server counts as relayed.",
     ),
     // WebRTC.
     category(
@@ -131,6 +131,12 @@ pub const FIGURES: &[Figure] = &[
         categories: &[],
         about: "Share of the messages of each completed data channel that arrived.",
     },
+    category(
+        "lie",
+        &["refused", "taken", "failed"],
+        &["from", "to", "how"],
+        "What a peer did about each lie of a `lie` entry: it ended the stream at once, or it went on; or the lie could not be told.",
+    ),
     bytes("bytes_direct", &[], "Bytes that peers received from each other without a relay in one interval."),
     bytes(
         "bytes_relayed",

@@ -24,6 +24,7 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
         uplinks: Vec::new(),
         topics: scenario.topics.clone(),
         channels: Vec::new(),
+        lies: Vec::new(),
         jobs: Vec::new(),
         faults: Vec::new(),
     };
@@ -36,7 +37,23 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
         .iter()
         .filter_map(|load| match &load.action {
             Action::Channel { channels, .. } => Some(channels.clone()),
-            Action::Connect(_) | Action::Message { .. } | Action::Gossip { .. } | Action::ProbeNat => None,
+            Action::Connect(_)
+            | Action::Message { .. }
+            | Action::Gossip { .. }
+            | Action::Lie { .. }
+            | Action::ProbeNat => None,
+        })
+        .collect();
+    topology.lies = scenario
+        .load
+        .iter()
+        .filter_map(|load| match &load.action {
+            Action::Lie { lies, .. } => Some(lies.clone()),
+            Action::Connect(_)
+            | Action::Message { .. }
+            | Action::Gossip { .. }
+            | Action::Channel { .. }
+            | Action::ProbeNat => None,
         })
         .collect();
     topology.jobs = jobs(&topology, &scenario.load, seed);
@@ -114,12 +131,16 @@ fn jobs(topology: &Topology, load: &[Load], seed: u64) -> Vec<Job> {
         .enumerate()
         .filter_map(|(entry, load)| match &load.action {
             Action::Connect(connect) => Some(pairs(entry, connect, &[])),
-            Action::Message { .. } | Action::Gossip { .. } | Action::Channel { .. } | Action::ProbeNat => None,
+            Action::Message { .. }
+            | Action::Gossip { .. }
+            | Action::Channel { .. }
+            | Action::Lie { .. }
+            | Action::ProbeNat => None,
         })
         .flatten()
         .collect();
     let mut jobs = Vec::new();
-    let mut channel = 0..;
+    let (mut channel, mut lie) = (0.., 0..);
     for (entry, load) in load.iter().enumerate() {
         let actions: Vec<JobAction> = match &load.action {
             Action::Connect(connect) => {
@@ -138,6 +159,11 @@ fn jobs(topology: &Topology, load: &[Load], seed: u64) -> Vec<Job> {
                 let pairs = pairs(entry, between, &connected);
                 let channels = channel.next().unwrap_or_default();
                 pairs.into_iter().map(|(from, to)| JobAction::Channel { from, to, channels }).collect()
+            }
+            Action::Lie { pairs: between, .. } => {
+                let lies = lie.next().unwrap_or_default();
+                let pairs = pairs(entry, between, &[]);
+                pairs.into_iter().map(|(from, to)| JobAction::Lie { from, to, lies }).collect()
             }
             Action::ProbeNat => probes(topology),
         };

@@ -56,6 +56,15 @@ pub enum JobAction {
         /// Index into [`Topology::channels`](super::Topology::channels).
         channels: usize,
     },
+    /// Says wrong things about a WebRTC connection over a circuit to the other host, one after the other.
+    Lie {
+        /// Who lies.
+        from: HostIndex,
+        /// To whom.
+        to: HostIndex,
+        /// Index into [`Topology::lies`](super::Topology::lies).
+        lies: usize,
+    },
     /// Finds out how the NAT in front of this host behaves (RFC 5780).
     ProbeNat {
         /// Who asks; one host for each NAT that is not behind another.
@@ -124,6 +133,38 @@ pub enum Reliability {
     Retransmits(u16),
     /// At most so long, in whole milliseconds.
     Lifetime(Duration),
+}
+
+/// How a signalling peer breaks the rules, each on a stream of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lie {
+    /// Bytes that are no message.
+    Malformed,
+    /// A message that is announced to be larger than any session description.
+    Oversized,
+    /// An answer where an offer is due.
+    OutOfOrder,
+    /// An offer with a candidate of another connection.
+    Forged,
+    /// The same offer again after it was answered.
+    Replayed,
+    /// An offer with more candidates than a description may have.
+    Flood,
+}
+
+impl Lie {
+    /// What scenarios and records call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Oversized => "oversized",
+            Self::OutOfOrder => "out_of_order",
+            Self::Forged => "forged",
+            Self::Replayed => "replayed",
+            Self::Flood => "flood",
+        }
+    }
 }
 
 impl Job {
