@@ -19,6 +19,8 @@ mod channels;
 mod clock;
 mod dtls;
 mod event;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod ice;
 mod negotiation;
 mod packet;

@@ -226,8 +226,9 @@ impl Inspector {
         match chunk.kind {
             INIT | INIT_ACK => {
                 let initial = u32_at(chunk.body, 12)?;
-                if self.arrived.as_ref().is_none_or(|arrived| arrived.untouched) {
-                    self.arrived = Some(Arrived::new(initial));
+                // The stack counts from the first one: another start would part what is judged from what it does.
+                if self.arrived.get_or_insert_with(|| Arrived::new(initial)).initial != initial {
+                    return None;
                 }
             }
             DATA => return self.judge_data(chunk, arrives),
@@ -322,16 +323,17 @@ impl Inspector {
 
 /// What data has arrived. TSNs wrap; here they are distances from the last one in order.
 struct Arrived {
+    /// The first TSN.
+    initial: u32,
     /// Everything up to here.
     cumulative: u32,
     /// What arrived beyond it.
     ahead: BTreeSet<u32>,
-    untouched: bool,
 }
 
 impl Arrived {
     fn new(initial: u32) -> Self {
-        Self { cumulative: initial.wrapping_sub(1), ahead: BTreeSet::new(), untouched: true }
+        Self { initial, cumulative: initial.wrapping_sub(1), ahead: BTreeSet::new() }
     }
 
     /// How far ahead of what arrived in order, or 0; `None` if too far, for the stack walks from TSN to TSN.
@@ -344,7 +346,6 @@ impl Arrived {
 
     /// Whether it is new.
     fn data(&mut self, tsn: u32) -> Option<bool> {
-        self.untouched = false;
         match self.distance(tsn)? {
             0 => return Some(false),
             1 => self.advance(1),
@@ -354,7 +355,6 @@ impl Arrived {
     }
 
     fn forward(&mut self, tsn: u32) -> Option<()> {
-        self.untouched = false;
         let distance = self.distance(tsn)?;
         if distance > 0 {
             self.advance(distance);

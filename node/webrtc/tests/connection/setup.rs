@@ -28,6 +28,21 @@ fn direct_ends_connect_within_ten_round_trips() {
 }
 
 #[test]
+fn a_round_trip_longer_than_the_first_repetition_delivers_data_both_ways() {
+    for seed in 0..20 {
+        let mut net = Net::direct(seed);
+        net.delay = Duration::from_millis(250);
+        assert!(net.connect(Duration::from_secs(10)), "seed {seed}");
+        let ends = [net.handshake(A), net.handshake(B)];
+        for (from, to) in [(A, B), (B, A)] {
+            net.write(from, ends[from], "noise");
+            let arrives = |net: &mut Net| net.read(to, ends[to]).is_some_and(|message| message == "noise");
+            assert!(net.run(Duration::from_secs(5), arrives), "seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn signalled_ends_connect_whoever_offers_and_open_channels_both_ways() {
     let mut net = Net::signalled(1);
     assert!(net.connect(Duration::from_millis(300)));

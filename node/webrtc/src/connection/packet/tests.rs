@@ -58,6 +58,15 @@ fn a_jump_beyond_any_window_does_not_pass() {
 }
 
 #[test]
+fn the_first_start_of_the_peer_counts_and_another_does_not_pass() {
+    let mut inspector = inspector(5);
+    let mut passes = |packet| !inspector.inspect(packet, |_, _| Standing::Live).is_empty();
+    assert!(!passes(init(1 << 30)));
+    assert!(passes(init(5)), "the peer repeats itself");
+    assert!(passes(data(5, 1, b"a")));
+}
+
+#[test]
 fn a_reset_waits_for_the_data_before_it() {
     for initial in [10, u32::MAX] {
         let mut inspector = inspector(initial);
