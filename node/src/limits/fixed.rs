@@ -52,7 +52,7 @@ pub mod webrtc {
     /// Substreams that a peer may have open at once; what it opens beyond is closed at once.
     pub const STREAMS: usize = 256;
     /// Data channels with a label that a peer opened and nobody accepted.
-    pub const UNACCEPTED_CHANNELS: usize = 256;
+    pub const UNACCEPTED_CHANNELS: usize = 64;
     /// Data channels with a label that a peer may have open at once, besides substreams.
     pub const CHANNELS: usize = 256;
     /// Largest datagram that is received whole. Peers keep below the MTU of Ethernet; longer ones fail DTLS' check and are lost.
@@ -99,7 +99,7 @@ pub mod signalling {
     /// How long the addresses of an ICE server's name are used before it is resolved again.
     pub const RESOLVED: Duration = Duration::from_secs(300);
     /// Data channels that a peer opened and the application has not accepted.
-    pub const UNACCEPTED_CHANNELS: usize = 256;
+    pub const UNACCEPTED_CHANNELS: usize = 64;
 }
 
 /// TCP, WebSocket and yamux.
