@@ -11,8 +11,10 @@ use tracing_subscriber::EnvFilter;
 use super::arguments::LogFormat;
 use super::failure::Failure;
 
-/// What is logged when DARKSWAP_LOG does not say otherwise. libp2p warns whenever a DHT without peers is asked to join.
-const FILTER: &str = "warn,darkswap=info,darkswap_node=info,libp2p_kad=error";
+/// What is logged when DARKSWAP_LOG does not say otherwise. libp2p warns whenever a DHT without peers is asked to join, and the WebRTC
+/// stack of what any stranger sends: of every extension of TLS in a browser's greeting, say.
+const FILTER: &str =
+    "warn,darkswap=info,darkswap_node=info,libp2p_kad=error,rtc_dtls=error,rtc_ice=error,rtc_sctp=error,rtc_stun=error";
 
 const VARIABLE: &str = "DARKSWAP_LOG";
 
