@@ -12,8 +12,7 @@
 //! no mode, the folder's access list is what protects it.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
@@ -22,6 +21,7 @@ use libp2p::identity::Keypair;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::private_file::{self, Refusal};
 use crate::runtime::Runtime;
 
 const HEADER: &str = "darkswap identity v1, private key: keep it secret";
@@ -85,20 +85,10 @@ pub fn generate(runtime: &dyn Runtime) -> Keypair {
 /// [`IdentityError::Exists`] when there is a file already, [`IdentityError::Io`].
 pub fn create(path: &Path, identity: &Keypair) -> Result<(), IdentityError> {
     let failed = |source| IdentityError::Io { action: "create", path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The temporary file has mode 0600 from the start and takes the final name only when it is complete.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(render(identity).as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist_noclobber(path).map_err(|refused| match refused.error.kind() {
+    private_file::create(path, render(identity).as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => IdentityError::Exists(path.to_owned()),
-        _ => failed(refused.error),
-    })?;
-    // The name has to survive a crash too. Only Unix opens folders as files.
-    if cfg!(unix) {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    }
-    Ok(())
+        _ => failed(error),
+    })
 }
 
 /// Reads an identity file.
@@ -107,24 +97,11 @@ pub fn create(path: &Path, identity: &Keypair) -> Result<(), IdentityError> {
 /// [`IdentityError::ReadableByOthers`], [`IdentityError::Malformed`] when it is truncated, damaged or holds a key of another type,
 /// [`IdentityError::Io`].
 pub fn load(path: &Path) -> Result<Keypair, IdentityError> {
-    let failed = |source| IdentityError::Io { action: "read", path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    refuse_readable_by_others(path, &file.metadata().map_err(failed)?)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_LIMIT as usize));
-    file.take(FILE_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = private_file::read(path, FILE_LIMIT).map_err(|refusal| match refusal {
+        Refusal::Io(source) => IdentityError::Io { action: "read", path: path.to_owned(), source },
+        Refusal::ReadableByOthers(mode) => IdentityError::ReadableByOthers { path: path.to_owned(), mode },
+    })?;
     parse(&bytes).map_err(|(line, reason)| IdentityError::Malformed { path: path.to_owned(), line, reason })
-}
-
-#[cfg(unix)]
-fn refuse_readable_by_others(path: &Path, metadata: &std::fs::Metadata) -> Result<(), IdentityError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(IdentityError::ReadableByOthers { path: path.to_owned(), mode }) }
-}
-
-#[cfg(not(unix))]
-fn refuse_readable_by_others(_path: &Path, _metadata: &std::fs::Metadata) -> Result<(), IdentityError> {
-    Ok(())
 }
 
 fn render(identity: &Keypair) -> Zeroizing<String> {
