@@ -11,6 +11,7 @@ mod names;
 pub mod quic;
 pub mod tcp;
 pub mod webrtc;
+mod writers;
 
 use std::io;
 use std::sync::Arc;

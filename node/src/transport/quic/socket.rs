@@ -3,13 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures::FutureExt as _;
 use quinn::udp::{RecvMeta, Transmit};
 
+use crate::transport::writers::Writers;
 use crate::{Runtime, UdpSocket};
 
 /// The error numbers of `EMSGSIZE` on Linux, macOS and Windows. A datagram beyond the MTU is a lost probe of path MTU discovery.
@@ -61,19 +62,6 @@ impl quinn::AsyncUdpSocket for Socket {
     }
 }
 
-/// Tasks that wait until the socket can send again. The seam wakes one task; every connection of the endpoint waits for itself.
-#[derive(Debug, Default)]
-struct Writers {
-    waiting: Mutex<Vec<Waker>>,
-}
-
-impl Wake for Writers {
-    fn wake(self: Arc<Self>) {
-        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        waiting.into_iter().for_each(Waker::wake);
-    }
-}
-
 #[derive(Debug)]
 struct Writable {
     socket: Arc<Socket>,
@@ -81,15 +69,7 @@ struct Writable {
 
 impl quinn::UdpPoller for Writable {
     fn poll_writable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let writers = &self.socket.writers;
-        {
-            let mut waiting = writers.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
-            }
-        }
-        let all = Waker::from(Arc::clone(writers));
-        self.socket.inner.poll_writable(&mut Context::from_waker(&all))
+        self.socket.writers.poll_writable(self.socket.inner.as_ref(), cx)
     }
 }
 

@@ -15,9 +15,10 @@ use darkswap_webrtc::mux::{DropReason, Key, Mux, Occupancy, Route};
 use futures::FutureExt as _;
 
 use super::inbox::Inbox;
-use super::port::{Port, Writers};
+use super::port::Port;
 use super::timer::Timer;
 use crate::limits::fixed::webrtc::{DATAGRAM, HALF_OPEN_INBOX, INBOX, TURN};
+use crate::transport::writers::Writers;
 use crate::{Runtime, UdpSocket};
 
 /// A socket with its multiplexer.

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use super::endpoint::Lease;
 use crate::UdpSocket;
@@ -82,34 +82,5 @@ impl Port {
         if let Link::Shared(lease) = &self.link {
             lease.established();
         }
-    }
-}
-
-/// Tasks that wait until a shared socket can send again. The seam wakes one task; every connection waits for itself.
-#[derive(Debug, Default)]
-pub(super) struct Writers {
-    waiting: Mutex<Vec<Waker>>,
-}
-
-impl Writers {
-    pub(super) fn poll_writable(
-        self: &Arc<Self>,
-        socket: &dyn UdpSocket,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
-            }
-        }
-        socket.poll_writable(&mut Context::from_waker(&Waker::from(Arc::clone(self))))
-    }
-}
-
-impl Wake for Writers {
-    fn wake(self: Arc<Self>) {
-        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        waiting.into_iter().for_each(Waker::wake);
     }
 }
