@@ -251,6 +251,17 @@ pub enum NegotiationRole {
     Answerer,
 }
 
+impl NegotiationRole {
+    /// The role's name in events and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Offerer => "offerer",
+            Self::Answerer => "answerer",
+        }
+    }
+}
+
 /// A rule that a peer broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Misbehaviour {

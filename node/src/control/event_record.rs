@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::reply::Path;
 use super::request::Payload;
-use crate::event::{CandidateKind, Event, HolePunchRole, IceState, Misbehaviour, NegotiationRole, TransportKind};
+use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
 
 /// An event as a flat JSON object: its name in snake case under `event`, then its fields. Peers, addresses and ids are text, times are
 /// numbers of seconds, payloads are `{"text": ..}` or `{"base64": ..}`.
@@ -43,14 +43,14 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
             "event": "hole_punch", "peer": text(peer), "role": role_name(role), "succeeded": succeeded, "reason": reason,
         }),
         Event::Negotiation { peer, role, restart, succeeded, elapsed, reason } => json!({
-            "event": "negotiation", "peer": text(peer), "role": negotiation_role_name(role), "restart": restart,
+            "event": "negotiation", "peer": text(peer), "role": role.name(), "restart": restart,
             "succeeded": succeeded, "elapsed_seconds": seconds(elapsed), "reason": reason,
         }),
         Event::IceState { peer, state } => {
-            json!({"event": "ice_state", "peer": text(peer), "state": ice_state_name(state)})
+            json!({"event": "ice_state", "peer": text(peer), "state": state.name()})
         }
         Event::IceSelected { peer, local, remote } => json!({
-            "event": "ice_selected", "peer": text(peer), "local": candidate_name(local), "remote": candidate_name(remote),
+            "event": "ice_selected", "peer": text(peer), "local": local.name(), "remote": remote.name(),
         }),
         Event::ChannelOpened { peer, label } => json!({"event": "channel_opened", "peer": text(peer), "label": label}),
         Event::DialFailed { peer, reason } => {
@@ -119,34 +119,6 @@ fn role_name(role: &HolePunchRole) -> &'static str {
     match role {
         HolePunchRole::Server => "server",
         HolePunchRole::Client => "client",
-    }
-}
-
-fn negotiation_role_name(role: &NegotiationRole) -> &'static str {
-    match role {
-        NegotiationRole::Offerer => "offerer",
-        NegotiationRole::Answerer => "answerer",
-    }
-}
-
-fn ice_state_name(state: &IceState) -> &'static str {
-    match state {
-        IceState::New => "new",
-        IceState::Checking => "checking",
-        IceState::Connected => "connected",
-        IceState::Completed => "completed",
-        IceState::Disconnected => "disconnected",
-        IceState::Failed => "failed",
-        IceState::Closed => "closed",
-    }
-}
-
-fn candidate_name(kind: &CandidateKind) -> &'static str {
-    match kind {
-        CandidateKind::Host => "host",
-        CandidateKind::ServerReflexive => "server_reflexive",
-        CandidateKind::PeerReflexive => "peer_reflexive",
-        CandidateKind::Relayed => "relayed",
     }
 }
 

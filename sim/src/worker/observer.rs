@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use darkswap_core::path::PathKind;
-use darkswap_node::event::{
-    CandidateKind, Event, HolePunchRole, IceState, Misbehaviour, NegotiationRole, TransportKind,
-};
+use darkswap_node::event::{CandidateKind, Event, HolePunchRole, Misbehaviour, TransportKind};
 use darkswap_records::record::Tags;
 use libp2p::PeerId;
 
@@ -104,10 +102,10 @@ impl Observer {
             Event::Negotiation { peer, role, restart, succeeded, elapsed, reason } => {
                 let purpose = if *restart { "restart" } else { "connection" };
                 let elapsed = succeeded.then_some(*elapsed);
-                self.negotiation(*peer, negotiation_role_name(*role), purpose, elapsed, reason.as_deref());
+                self.negotiation(*peer, role.name(), purpose, elapsed, reason.as_deref());
             }
             Event::IceState { peer, state } => {
-                self.event("ice_state", self.peer_fields(*peer).with("state", ice_state_name(*state)));
+                self.event("ice_state", self.peer_fields(*peer).with("state", state.name()));
             }
             Event::IceSelected { peer, local, remote } => {
                 self.candidate_pair(*peer, *local, *remote);
@@ -203,11 +201,11 @@ impl Observer {
     fn candidate_pair(&self, peer: PeerId, local: CandidateKind, remote: CandidateKind) {
         if let Some(other) = self.cast.index_of(peer) {
             self.ledger.select(self.host, other, local, remote);
-            let tags = pair_tags(&self.cast, self.host, other).with("remote_kind", candidate_name(remote));
-            self.recorder.category("candidate_pair", candidate_name(local), tags);
+            let tags = pair_tags(&self.cast, self.host, other).with("remote_kind", remote.name());
+            self.recorder.category("candidate_pair", local.name(), tags);
         }
-        let fields = self.peer_fields(peer).with("local", candidate_name(local));
-        self.event("candidate_pair", fields.with("remote", candidate_name(remote)));
+        let fields = self.peer_fields(peer).with("local", local.name());
+        self.event("candidate_pair", fields.with("remote", remote.name()));
     }
 
     fn gossip(&self, topic: &str, payload: &[u8]) {
@@ -271,34 +269,6 @@ pub(super) fn transport_name(transport: TransportKind) -> &'static str {
         TransportKind::WebSocket => "websocket",
         TransportKind::WebRtc => "webrtc",
         TransportKind::Circuit => "circuit",
-    }
-}
-
-fn ice_state_name(state: IceState) -> &'static str {
-    match state {
-        IceState::New => "new",
-        IceState::Checking => "checking",
-        IceState::Connected => "connected",
-        IceState::Completed => "completed",
-        IceState::Disconnected => "disconnected",
-        IceState::Failed => "failed",
-        IceState::Closed => "closed",
-    }
-}
-
-fn candidate_name(kind: CandidateKind) -> &'static str {
-    match kind {
-        CandidateKind::Host => "host",
-        CandidateKind::ServerReflexive => "server_reflexive",
-        CandidateKind::PeerReflexive => "peer_reflexive",
-        CandidateKind::Relayed => "relayed",
-    }
-}
-
-fn negotiation_role_name(role: NegotiationRole) -> &'static str {
-    match role {
-        NegotiationRole::Offerer => "offerer",
-        NegotiationRole::Answerer => "answerer",
     }
 }
 

@@ -41,6 +41,19 @@ pub enum CandidateKind {
     Relayed,
 }
 
+impl CandidateKind {
+    /// The kind's name in events and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::ServerReflexive => "server_reflexive",
+            Self::PeerReflexive => "peer_reflexive",
+            Self::Relayed => "relayed",
+        }
+    }
+}
+
 /// One end of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
