@@ -19,8 +19,6 @@ INPUT_SECONDS=10
 # Inputs up to here; the largest frame of any protocol is 16 KiB.
 INPUT_BYTES=20000
 SEED=1
-# The stack chooses keys, tags and TSNs at random: what depends on them does not show each time.
-REPLAYS=100
 
 build_dir=${CARGO_TARGET_DIR:-$root/target}/fuzz
 export CARGO_TARGET_DIR=$build_dir
@@ -93,8 +91,8 @@ fuzz() {
 finding() {
     local target=$1 log=$2 status=$3 input
     input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
-    { grep -A 1 'panicked at' "$log" || grep -E '(ERROR|SUMMARY): libFuzzer|memory allocation of' "$log" || tail -n 5 "$log"; } |
-        head -n 4 | sed 's/^/    /'
+    { grep -A 3 'panicked at' "$log" || grep -E '(ERROR|SUMMARY): libFuzzer|memory allocation of' "$log" || tail -n 5 "$log"; } |
+        head -n 5 | sed 's/^/    /'
     if [ -n "$input" ]; then
         sed -n 's/^Base64: /    input in base64: /p' "$log" | cut -c 1-4096
         printf '    replay: node/fuzz/run.sh replay node/fuzz/%s\n' "$input"
@@ -112,7 +110,7 @@ replay() {
     [ -f "targets/$target.rs" ] || fail "there is no target $target; the input's folder has to have a target's name"
     build
     ulimit -v "$ADDRESS_SPACE_KIB" 2>/dev/null || true
-    RUST_BACKTRACE=1 exec "$binaries/$target" -runs="$REPLAYS" -timeout="$INPUT_SECONDS" -rss_limit_mb="$MEMORY_MIB" "$input"
+    RUST_BACKTRACE=1 exec "$binaries/$target" -runs=1 -timeout="$INPUT_SECONDS" -rss_limit_mb="$MEMORY_MIB" "$input"
 }
 
 if [ "${1:-}" = replay ]; then

@@ -1,6 +1,7 @@
 //! What several fuzz targets share: how an input becomes steps, and peers that lie behind checksums, tags and encryption.
 
 pub mod dtls;
+pub mod entropy;
 pub mod sctp;
 pub mod stun;
 

@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use darkswap_fuzz::entropy::repeatable;
 use darkswap_fuzz::{certificate, steps, stun};
 use darkswap_webrtc::agent::{Agent, AgentEvent};
 use darkswap_webrtc::connection::{Connection, Event, Settings};
@@ -33,7 +34,9 @@ struct Scene {
     closed: bool,
 }
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(|bytes: &[u8]| repeatable(|| run(bytes)));
+
+fn run(bytes: &[u8]) {
     let now = Instant::now();
     let mut connection = signalled(now, 0);
     let mut peer = signalled(now, 1);
@@ -52,7 +55,7 @@ fuzz_target!(|bytes: &[u8]| {
     scene.agent.close(scene.now);
     scene.drain();
     assert!(scene.closed);
-});
+}
 
 impl Scene {
     fn step(&mut self, kind: u8, bytes: &[u8]) {

@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use darkswap_fuzz::certificate;
+use darkswap_fuzz::entropy::repeatable;
 use darkswap_webrtc::connection::{CandidateKind, Connection, LocalCandidate, Settings};
 use libfuzzer_sys::fuzz_target;
 
 /// Datagrams that all candidates together may cause within a second.
 const WAITING: usize = 10_000;
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(|bytes: &[u8]| repeatable(|| run(bytes)));
+
+fn run(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let mut now = Instant::now();
     let settings = |end| Settings::new(certificate(end).clone());
@@ -41,4 +44,4 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     assert!(taken <= WAITING, "{taken} events and datagrams waited");
-});
+}

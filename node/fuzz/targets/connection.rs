@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use darkswap_fuzz::entropy::repeatable;
 use darkswap_fuzz::sctp::Liar;
 use darkswap_fuzz::{byte, certificate, dtls, mutate, steps, stun};
 use darkswap_webrtc::connection::{ChannelId, ChannelOptions, Connection, Event, Settings, Transmit};
@@ -39,7 +40,9 @@ struct Scene {
     transaction: [u8; 12],
 }
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(|bytes: &[u8]| repeatable(|| run(bytes)));
+
+fn run(bytes: &[u8]) {
     let Some((role, rest)) = bytes.split_first() else { return };
     let now = Instant::now();
     let [server, client] = ends(now);
@@ -59,7 +62,7 @@ fuzz_target!(|bytes: &[u8]| {
     scene.here.connection.close(scene.now);
     scene.talk();
     assert!(scene.here.closed && scene.here.connection.poll_timeout().is_none());
-});
+}
 
 fn ends(now: Instant) -> [End; 2] {
     let addresses = [SocketAddr::from(([192, 0, 2, 1], 4_001)), SocketAddr::from(([192, 0, 2, 2], 4_002))];

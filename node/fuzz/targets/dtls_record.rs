@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use darkswap_fuzz::dtls::{Liar, plain};
+use darkswap_fuzz::entropy::repeatable;
 use darkswap_fuzz::{byte, certificate, mutate, steps};
 use darkswap_webrtc::connection::fuzzing::{Arrived, Security};
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +31,9 @@ struct Scene {
     forged: u32,
 }
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(|bytes: &[u8]| repeatable(|| run(bytes)));
+
+fn run(bytes: &[u8]) {
     let Some((role, rest)) = bytes.split_first() else { return };
     let now = Instant::now();
     let client = role & 1 != 0;
@@ -50,7 +53,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     scene.here.close(scene.now);
     scene.hear();
-});
+}
 
 impl Scene {
     fn step(&mut self, kind: u8, bytes: &[u8]) {

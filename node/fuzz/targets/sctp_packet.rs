@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use darkswap_fuzz::entropy::repeatable;
 use darkswap_fuzz::sctp::{Liar, seal};
 use darkswap_fuzz::{byte, certificate, mutate, steps};
 use darkswap_webrtc::connection::fuzzing::Association;
@@ -29,7 +30,9 @@ struct End {
     ended: Option<CloseReason>,
 }
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(|bytes: &[u8]| repeatable(|| run(bytes)));
+
+fn run(bytes: &[u8]) {
     let Some((role, rest)) = bytes.split_first() else { return };
     let mut now = Instant::now();
     let mut here = End::new(now, role & 1 != 0);
@@ -51,7 +54,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     here.association.close(now);
     here.collect(now, |_| {});
-});
+}
 
 fn step(now: Instant, kind: u8, bytes: &[u8], here: &mut End, peer: &mut End, liar: &mut Liar) {
     let forged = match kind {
