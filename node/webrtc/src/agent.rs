@@ -7,8 +7,12 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::connection::{Connection, Event, Transmit};
+use crate::connection::{CandidateKind, Connection, Event, Transmit};
 use crate::gather::{GatherEvent, Gathered, Gatherer, ServerFailure};
+
+/// How many relayed addresses are remembered. A gatherer has one per TURN server at most, and restarts of ICE are far apart: pairs of
+/// older ones have ended.
+const RELAYED: usize = 32;
 
 /// A [`Connection`] and an optional [`Gatherer`] as one state machine.
 ///
@@ -19,6 +23,8 @@ pub struct Agent {
     gatherer: Option<Gatherer>,
     /// The gatherer before the last ICE restart, until its relay is released.
     former: Option<Gatherer>,
+    /// The latest relayed addresses, also those of gatherers that are gone: nothing leaves from them but through their relay.
+    relayed: VecDeque<SocketAddr>,
     /// The latest time that was told: what the connection sends is dated by it on its way to the relay. It may be a little old, which
     /// the gatherer's timers bear.
     now: Option<Instant>,
@@ -47,7 +53,7 @@ pub enum AgentEvent {
 impl Agent {
     /// Joins a connection and what gathers for it. Without a gatherer, the caller adds candidates itself.
     pub fn new(connection: Connection, gatherer: Option<Gatherer>) -> Self {
-        Self { connection, gatherer, former: None, now: None, farewell: VecDeque::new() }
+        Self { connection, gatherer, former: None, relayed: VecDeque::new(), now: None, farewell: VecDeque::new() }
     }
 
     /// The connection.
@@ -129,10 +135,17 @@ impl Agent {
     pub fn poll_event(&mut self) -> Option<AgentEvent> {
         while let Some(event) = self.gatherer.as_mut().and_then(Gatherer::poll_event) {
             match event {
-                GatherEvent::Candidate(candidate) => match self.connection.add_local_candidate(&candidate) {
-                    Ok(text) => return Some(AgentEvent::Candidate(text)),
-                    Err(error) => tracing::debug!(kind = ?candidate.kind, %error, "a gathered candidate is not used"),
-                },
+                GatherEvent::Candidate(candidate) => {
+                    if candidate.kind == CandidateKind::Relayed {
+                        self.remember(candidate.address);
+                    }
+                    match self.connection.add_local_candidate(&candidate) {
+                        Ok(text) => return Some(AgentEvent::Candidate(text)),
+                        Err(error) => {
+                            tracing::debug!(kind = ?candidate.kind, %error, "a gathered candidate is not used")
+                        }
+                    }
+                }
                 GatherEvent::Complete => return Some(AgentEvent::GatheringComplete),
                 GatherEvent::ServerFailed { server, reason } => {
                     return Some(AgentEvent::ServerFailed { server, reason });
@@ -161,12 +174,21 @@ impl Agent {
     fn relay(&mut self, transmit: Transmit) -> Option<Transmit> {
         let mut gatherers = self.gatherer.iter_mut().chain(&mut self.former);
         let Some(gatherer) = gatherers.find(|gatherer| gatherer.is_relayed(transmit.local)) else {
-            return Some(transmit);
+            return (!self.relayed.contains(&transmit.local)).then_some(transmit);
         };
         if let Some(now) = self.now {
             gatherer.send_relayed(now, transmit.local, transmit.remote, &transmit.payload);
         }
         None
+    }
+
+    fn remember(&mut self, relayed: SocketAddr) {
+        if !self.relayed.contains(&relayed) {
+            self.relayed.push_back(relayed);
+        }
+        if self.relayed.len() > RELAYED {
+            self.relayed.pop_front();
+        }
     }
 
     fn note(&mut self, now: Instant) {
@@ -177,5 +199,29 @@ impl Agent {
 impl std::fmt::Debug for Agent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Agent").field("gatherer", &self.gatherer).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::Certificate;
+    use crate::connection::Settings;
+
+    /// A pair may outlive two gatherings: what the connection still says on it must not look like a datagram for a socket.
+    #[test]
+    fn nothing_leaves_from_a_relayed_address_whose_gatherer_is_gone() {
+        let certificate = Certificate::generate().expect("the provider makes P-256 certificates");
+        let connection = Connection::signalled(&Settings::new(certificate), Instant::now()).expect("one can be made");
+        let mut agent = Agent::new(connection, None);
+        let [relayed, local] = [49_152, 1_000].map(|port| SocketAddr::from(([203, 0, 113, 2], port)));
+        agent.remember(relayed);
+        let from = |local| Transmit { local, remote: SocketAddr::from(([10, 0, 0, 9], 9)), payload: vec![1].into() };
+        assert_eq!(agent.relay(from(relayed)), None);
+        assert_eq!(agent.relay(from(local)), Some(from(local)));
+        for port in 0..100 {
+            agent.remember(SocketAddr::from(([203, 0, 113, 3], port)));
+        }
+        assert_eq!(agent.relayed.len(), RELAYED);
     }
 }
