@@ -45,4 +45,4 @@ async function program(name) {
 
 await rm(dist, { recursive: true, force: true });
 await mkdir(dist, { recursive: true });
-await Promise.all([page('test'), page('demo'), program('harness'), program('tests')]);
+await Promise.all([page('test'), page('demo'), page('speed'), program('harness'), program('tests')]);

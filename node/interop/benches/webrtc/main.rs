@@ -1,20 +1,25 @@
-//! WebRTC on loopback, side by side: the crate `webrtc` as it is published, our data channels and our substreams.
+//! WebRTC on loopback, side by side: the crate `webrtc` as it is published, our data channels and our substreams, and two pages of
+//! Chromium where that is ready.
 //!
 //! Speed and set-up time by criterion, and again with all stacks taking turns; then memory and CPU time, each stack in a process of
 //! its own. Set-up is everything from nothing to the first message: of ours over webrtc-direct, with noise. Both ends are in one
-//! process. Targets are in `docs/performance.md`.
+//! process, Chromium's in one each. Targets are in `docs/performance.md`.
 //!
 //! `cargo bench -p darkswap-interop --bench webrtc`
 
+mod chromium;
 mod cost;
 mod ours;
 mod raw;
 mod stack;
 
+use std::cell::RefCell;
 use std::io::{Write as _, stdout};
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Result;
+use chromium::Chromium;
 use criterion::{Criterion, Throughput};
 use ours::{Channels, Substreams};
 use raw::Raw;
@@ -55,6 +60,16 @@ fn main() -> Result<()> {
 
     // `cargo test` runs benchmarks, too, to see whether they run at all.
     if std::env::args().any(|argument| argument == "--bench") {
+        let (mut transfers, mut set_ups) = (Vec::from(transfers), Vec::from(set_ups));
+        if let Some(chromium) = Chromium::start() {
+            let pages = Rc::new(RefCell::new(chromium));
+            let run = |measure: fn(&mut Chromium) -> Result<Duration>| -> Run {
+                let pages = Rc::clone(&pages);
+                Box::new(move || measure(&mut pages.borrow_mut()).expect("Chromium connects to itself"))
+            };
+            transfers.push((chromium::NAME, run(|pages| pages.transfer(MESSAGES))));
+            set_ups.push((chromium::NAME, run(Chromium::set_up)));
+        }
         compare("transfer", &mut transfers)?;
         compare("set-up", &mut set_ups)?;
         cost::print()?;
