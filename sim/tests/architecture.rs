@@ -15,8 +15,12 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("darkswap-core", &[]),
     ("futures-timer", &[]),
     ("darkswap-webrtc", &[]),
-    ("darkswap-node", &["darkswap-core", "darkswap-webrtc"]),
+    ("darkswap-trade", &[]),
+    ("darkswap-wallet", &["darkswap-trade"]),
+    ("darkswap-trader", &["darkswap-trade", "darkswap-wallet"]),
+    ("darkswap-node", &["darkswap-core", "darkswap-trade", "darkswap-trader", "darkswap-wallet", "darkswap-webrtc"]),
     ("darkswap-interop", &["darkswap-core", "darkswap-node"]),
+    ("darkswap-chain", &[]),
     ("darkswap-fabric", &[]),
     ("darkswap-records", &[]),
     ("darkswap-scenario", &["darkswap-records"]),
@@ -24,16 +28,23 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     (
         "darkswap-sim",
         &[
+            "darkswap-chain",
             "darkswap-core",
             "darkswap-fabric",
             "darkswap-node",
             "darkswap-records",
             "darkswap-reports",
             "darkswap-scenario",
+            "darkswap-trade",
+            "darkswap-trader",
+            "darkswap-wallet",
             "darkswap-webrtc",
         ],
     ),
-    ("darkswap-regtest", &["darkswap-core", "darkswap-node", "darkswap-records"]),
+    (
+        "darkswap-regtest",
+        &["darkswap-core", "darkswap-node", "darkswap-records", "darkswap-trade", "darkswap-trader", "darkswap-wallet"],
+    ),
 ];
 
 /// Crates that bring tasks, timers or sockets.
@@ -49,6 +60,10 @@ const PAST_THE_SEAM: &[&str] = &["libp2p-quic", "libp2p-tcp", "turmoil", "turmoi
 const OUT_OF_REACH: &[(&str, &[&str])] = &[
     ("darkswap-core", WORLDS),
     ("darkswap-webrtc", WORLDS_BUT_MDNS),
+    ("darkswap-trade", WORLDS),
+    ("darkswap-wallet", WORLDS),
+    ("darkswap-trader", WORLDS),
+    ("darkswap-chain", WORLDS),
     ("darkswap-fabric", WORLDS),
     ("darkswap-scenario", WORLDS),
     ("darkswap-records", WORLDS),
@@ -60,6 +75,9 @@ const OUT_OF_REACH: &[(&str, &[&str])] = &[
 /// Crates without Cargo features: features unify, so one that selects sockets would leak from the simulator into the shipped binary.
 const WITHOUT_FEATURES: &[&str] = &["darkswap-core", "darkswap-node", "darkswap-sim"];
 
+/// What a crate without I/O has no use for.
+const PURE: &[&str] = &["std::fs", "std::env", "std::thread", "std::time::Instant", "std::time::SystemTime"];
+
 /// What reaches around the seam: a folder, words that its code must not have, and where they may stand nevertheless.
 const SEAM: &[(&str, &[&str], &[&str])] = &[
     (
@@ -68,8 +86,12 @@ const SEAM: &[(&str, &[&str], &[&str])] = &[
         // The control endpoint serves the operator of a real process; no simulated host has one.
         &["node/src/runtime_tokio.rs", "node/src/control/endpoint"],
     ),
-    ("node/core/src", &["std::fs", "std::env", "std::thread", "std::time::Instant", "std::time::SystemTime"], &[]),
-    ("sim/fabric/src", &["std::fs", "std::env", "std::thread", "std::time::Instant", "std::time::SystemTime"], &[]),
+    ("node/core/src", PURE, &[]),
+    ("node/trade/src", PURE, &[]),
+    ("node/wallet/src", PURE, &[]),
+    ("node/trader/src", PURE, &[]),
+    ("sim/chain/src", PURE, &[]),
+    ("sim/fabric/src", PURE, &[]),
 ];
 
 /// The one file that replaces functions of libc.
