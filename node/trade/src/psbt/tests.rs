@@ -1,0 +1,6 @@
+mod ask;
+mod decode;
+mod fixture;
+mod property;
+mod signing;
+mod table;
