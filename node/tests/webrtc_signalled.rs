@@ -7,6 +7,8 @@ mod common;
 mod cut;
 #[path = "webrtc_signalled/liar.rs"]
 mod liar;
+#[path = "webrtc_signalled/roaming.rs"]
+mod roaming;
 
 use std::sync::Arc;
 
@@ -178,9 +180,14 @@ async fn applications_open_and_accept_channels_with_a_label() {
 
 /// Two nodes with a direct connection whose relayed one is closed, and `offerer`'s sockets can be cut.
 async fn settled(relay: &Relay, offerer: &Arc<Cut>) -> (Running, Running) {
+    settled_between(relay, offerer, &Arc::new(Cut::default())).await
+}
+
+/// The same for two hosts that can be cut.
+async fn settled_between(relay: &Relay, offerer: &Arc<Cut>, answerer: &Arc<Cut>) -> (Running, Running) {
     let mut a = relay.client_on(Arc::clone(offerer) as Arc<dyn Runtime>, WebrtcConfig::default()).await;
     offerer.mark();
-    let mut b = relay.client(WebrtcConfig::default()).await;
+    let mut b = relay.client_on(Arc::clone(answerer) as Arc<dyn Runtime>, WebrtcConfig::default()).await;
     a.handle.connect(b.id(), vec![relay.circuit()]).await.unwrap();
     direct(&mut a).await;
     direct(&mut b).await;

@@ -94,6 +94,10 @@ impl Runtime for FirstSocketDead {
         TokioRuntime.resolve(name)
     }
 
+    fn open_storage(&self, file: &std::path::Path) -> io::Result<Box<dyn redb::StorageBackend>> {
+        TokioRuntime.open_storage(file)
+    }
+
     fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>) {
         TokioRuntime.spawn(name, task);
     }

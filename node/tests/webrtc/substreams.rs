@@ -13,6 +13,9 @@ use libp2p::identity::Keypair;
 
 use crate::peers::{Server, accept, dial, echo, open, returned, round_trip};
 
+/// What a connection keeps of what nobody reads; four times the bound of one substream.
+const BUFFERED: usize = 16 << 20;
+
 /// What "at once" means on a loopback of a busy machine; far below ICE's and SCTP's own time-outs.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -136,4 +139,37 @@ async fn a_connection_outlives_its_listener() {
     let identity = Keypair::generate_ed25519();
     let dialling = dial(&identity, &server.address, Arc::new(TokioRuntime));
     assert!(tokio::time::timeout(Duration::from_millis(300), dialling).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_flood_over_many_substreams_that_nobody_reads_is_bounded_and_resets_only_some() {
+    let mut server = Server::start().await;
+    let (mut dialler, mut listener) = server.connection().await;
+    let message = vec![7; 2 << 20];
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..12 {
+        let mut substream = open(&mut dialler).await;
+        // Its reset comes as an error, or after the last byte was handed over.
+        let _ = substream.write_all(&message).await;
+        let _ = substream.flush().await;
+        theirs.push(accept(&mut listener).await);
+        ours.push(substream);
+        assert!(listener.buffered() <= BUFFERED, "{} bytes", listener.buffered());
+    }
+    let (mut whole, mut reset) = (0, 0);
+    for mut substream in theirs {
+        let mut read = vec![0; message.len()];
+        match substream.read_exact(&mut read).await {
+            Ok(()) => whole += 1,
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
+                reset += 1;
+            }
+        }
+    }
+    assert!((7..=8).contains(&whole) && whole + reset == 12, "{whole} whole, {reset} reset");
+    assert_eq!(listener.buffered(), 0);
+    drop(ours);
+    echo(listener);
+    round_trip(&mut dialler, &vec![1; 3 << 20]).await;
 }

@@ -1,10 +1,10 @@
-//! A host whose NAT forgets.
+//! A host whose NAT forgets, or that moves.
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,10 +14,38 @@ use futures::future::BoxFuture;
 /// A host some of whose UDP sockets fall silent.
 #[derive(Debug, Default)]
 pub(crate) struct Cut {
-    sockets: Mutex<Vec<Arc<AtomicBool>>>,
+    sockets: Mutex<Vec<Weak<AtomicBool>>>,
+    /// The host's addresses instead of those of this machine.
+    addresses: Mutex<Option<Vec<IpAddr>>>,
+    /// All sockets that were bound to an address, while they are open.
+    bound: Mutex<Vec<(IpAddr, Weak<AtomicBool>)>>,
 }
 
 impl Cut {
+    /// A host with these addresses, all of the loopback network.
+    pub(crate) fn at(addresses: &[[u8; 4]]) -> Arc<Self> {
+        let host = Self::default();
+        host.move_to(addresses);
+        Arc::new(host)
+    }
+
+    /// Changes the host's addresses. Sockets that are bound to others fall silent.
+    pub(crate) fn move_to(&self, addresses: &[[u8; 4]]) {
+        let addresses: Vec<IpAddr> = addresses.iter().copied().map(IpAddr::from).collect();
+        for (ip, is_cut) in &*self.bound.lock().unwrap() {
+            if let Some(is_cut) = is_cut.upgrade().filter(|_| !addresses.contains(ip)) {
+                is_cut.store(true, Ordering::Relaxed);
+            }
+        }
+        *self.addresses.lock().unwrap() = Some(addresses);
+    }
+
+    /// How many sockets are open on an address.
+    pub(crate) fn open(&self, address: [u8; 4]) -> usize {
+        let bound = self.bound.lock().unwrap();
+        bound.iter().filter(|(ip, socket)| *ip == IpAddr::from(address) && socket.strong_count() > 0).count()
+    }
+
     /// Sockets that exist now will not be cut.
     pub(crate) fn mark(&self) {
         self.sockets.lock().unwrap().clear();
@@ -27,7 +55,7 @@ impl Cut {
     pub(crate) fn cut(&self) {
         let sockets = std::mem::take(&mut *self.sockets.lock().unwrap());
         assert!(!sockets.is_empty(), "a cut that cuts nothing shows nothing");
-        sockets.iter().for_each(|socket| socket.store(true, Ordering::Relaxed));
+        sockets.iter().filter_map(Weak::upgrade).for_each(|socket| socket.store(true, Ordering::Relaxed));
     }
 }
 
@@ -67,8 +95,15 @@ impl UdpSocket for Socket {
 
 impl Runtime for Cut {
     fn bind_udp(&self, local: SocketAddr) -> io::Result<Arc<dyn UdpSocket>> {
+        let is_ours = self.addresses.lock().unwrap().as_ref().is_none_or(|ours| ours.contains(&local.ip()));
+        if !is_ours && !local.ip().is_unspecified() {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
         let (inner, is_cut) = (TokioRuntime.bind_udp(local)?, Arc::new(AtomicBool::new(false)));
-        self.sockets.lock().unwrap().push(Arc::clone(&is_cut));
+        if !local.ip().is_unspecified() {
+            self.bound.lock().unwrap().push((local.ip(), Arc::downgrade(&is_cut)));
+        }
+        self.sockets.lock().unwrap().push(Arc::downgrade(&is_cut));
         Ok(Arc::new(Socket { inner, is_cut }))
     }
 
@@ -81,11 +116,15 @@ impl Runtime for Cut {
     }
 
     fn local_addresses(&self) -> io::Result<Vec<IpAddr>> {
-        TokioRuntime.local_addresses()
+        self.addresses.lock().unwrap().clone().map_or_else(|| TokioRuntime.local_addresses(), Ok)
     }
 
     fn resolve(&self, name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
         TokioRuntime.resolve(name)
+    }
+
+    fn open_storage(&self, file: &std::path::Path) -> io::Result<Box<dyn redb::StorageBackend>> {
+        TokioRuntime.open_storage(file)
     }
 
     fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>) {

@@ -210,6 +210,7 @@ mod tests {
 
     /// A pair may outlive two gatherings: what the connection still says on it must not look like a datagram for a socket.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "only a start from which virtual time is counted")]
     fn nothing_leaves_from_a_relayed_address_whose_gatherer_is_gone() {
         let certificate = Certificate::generate().expect("the provider makes P-256 certificates");
         let connection = Connection::signalled(&Settings::new(certificate), Instant::now()).expect("one can be made");

@@ -231,11 +231,21 @@ impl Substream {
     /// # Errors
     /// If it made us reset the stream.
     pub fn handle_message(&mut self, now: Instant, message: Bytes) -> Result<(), Fault> {
+        self.handle_message_within(now, message, usize::MAX)
+    }
+
+    /// Takes one message of the channel, when what is [buffered](Self::buffered) may grow by `room` at most: substreams of one connection
+    /// share a bound.
+    ///
+    /// # Errors
+    /// If it made us reset the stream.
+    pub fn handle_message_within(&mut self, now: Instant, message: Bytes, room: usize) -> Result<(), Fault> {
         if self.abort.is_some() {
             // The peer may have sent it before it saw the reset.
             return Ok(());
         }
-        let taken = self.take_frames(message);
+        let most = self.incoming_cost.saturating_add(room);
+        let taken = self.take_frames(message, most);
         if taken.is_err() {
             // A stream that was done already is not reset: what is left of this message must not meet the next one.
             self.decoder = Decoder::new();
@@ -334,10 +344,10 @@ impl Substream {
         self.start_linger(now);
     }
 
-    fn take_frames(&mut self, message: Bytes) -> Result<(), Fault> {
+    fn take_frames(&mut self, message: Bytes, most: usize) -> Result<(), Fault> {
         self.decoder.push(message).map_err(Misbehaviour::from)?;
         while let Some(frame) = self.decoder.next_frame().map_err(Misbehaviour::from)? {
-            self.take_payload(frame.payload)?;
+            self.take_payload(frame.payload, most)?;
             match frame.flag {
                 Some(Flag::Reset) => {
                     self.end(Abort::ResetByPeer);
@@ -362,7 +372,7 @@ impl Substream {
         Ok(())
     }
 
-    fn take_payload(&mut self, payload: Bytes) -> Result<(), Fault> {
+    fn take_payload(&mut self, payload: Bytes, most: usize) -> Result<(), Fault> {
         if payload.is_empty() {
             return Ok(());
         }
@@ -374,6 +384,9 @@ impl Substream {
                 let cost = payload.len() + PIECE_COST;
                 if self.incoming_cost + cost > limit {
                     return Err(Fault::ReadBufferFull { limit });
+                }
+                if self.incoming_cost + cost > most {
+                    return Err(Fault::ConnectionFull { found: cost, room: most - self.incoming_cost });
                 }
                 self.incoming_cost += cost;
                 self.incoming.push_back(payload);

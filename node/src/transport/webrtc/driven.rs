@@ -29,7 +29,7 @@ pub(in crate::transport) struct Driven {
 impl Driven {
     /// Starts the driver of a connection that uses these ports.
     pub(in crate::transport) fn start(runtime: &dyn Runtime, agent: Agent, ports: Vec<Port>) -> Self {
-        let shared = Arc::new(Shared::new(agent));
+        let shared = Arc::new(Shared::new(agent, &ports));
         runtime.spawn("webrtc connection", Driver::new(Arc::clone(&shared), ports).boxed());
         Self { shared }
     }
@@ -108,10 +108,15 @@ impl Control {
         done
     }
 
-    /// Adds a socket, for example of a new interface.
-    pub(in crate::transport) fn add_port(&self, port: Port) {
-        self.shared.lock().add_port(port);
+    /// Gives the connection new sockets, for an ICE restart. Those in use are closed once a pair with a new one is selected.
+    pub(in crate::transport) fn replace_ports(&self, ports: Vec<Port>) {
+        self.shared.lock().replace_ports(ports);
         self.shared.wake_driver();
+    }
+
+    /// The socket that data goes through.
+    pub(in crate::transport) fn selected_socket(&self) -> Option<SocketAddr> {
+        self.shared.lock().agent().connection().selected_socket()
     }
 
     /// The next thing that concerns signalling; `None` when the connection has ended. One task at a time may ask.

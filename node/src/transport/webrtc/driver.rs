@@ -86,7 +86,11 @@ impl Driver {
 
     /// One round: in, time, out. Whether something happened.
     fn round(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
-        self.ports.append(&mut state.take_new_ports());
+        let mut change = state.take_change_of_ports();
+        self.ports.append(&mut change.new);
+        if let Some(keep) = change.keep {
+            self.ports.retain(|port| keep.contains(&port.local()));
+        }
         if state.take_established() {
             self.ports.iter().for_each(Port::established);
         }

@@ -6,6 +6,9 @@ use std::task::{Context, Waker};
 use bytes::Bytes;
 use darkswap_webrtc::connection::{ChannelId, ChannelOptions, Connection};
 
+/// What a message costs besides its bytes, so that empty ones are bounded, too.
+const OVERHEAD: usize = 64;
+
 /// A data channel with a label, as its connection sees it.
 #[derive(Debug)]
 pub(super) struct Labelled {
@@ -15,6 +18,8 @@ pub(super) struct Labelled {
     dropped: bool,
     /// What had arrived when the channel was closed.
     rest: VecDeque<Bytes>,
+    /// What that costs.
+    buffered: usize,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -22,7 +27,7 @@ pub(super) struct Labelled {
 impl Labelled {
     pub(super) fn new(by_peer: bool, options: ChannelOptions) -> Self {
         let rest = VecDeque::new();
-        Self { by_peer, options, closed: false, dropped: false, rest, reader: None, writer: None }
+        Self { by_peer, options, closed: false, dropped: false, rest, buffered: 0, reader: None, writer: None }
     }
 
     pub(super) fn by_peer(&self) -> bool {
@@ -45,15 +50,33 @@ impl Labelled {
         self.dropped = true;
     }
 
-    /// The channel is closed: what has arrived, at most the connection's receive buffer, can still be taken.
-    pub(super) fn closed(&mut self, id: ChannelId, connection: &mut Connection) {
-        self.rest.extend(std::iter::from_fn(|| connection.read(id)));
+    /// What was kept of a closed channel, as it counts against bounds.
+    pub(super) fn buffered(&self) -> usize {
+        self.buffered
+    }
+
+    /// The channel is closed: what has arrived can still be taken. Where there is no room to keep it, it stays in the connection, which
+    /// has a bound of its own and forgets it in time.
+    pub(super) fn closed(&mut self, id: ChannelId, connection: &mut Connection, room: usize) {
+        let most = self.buffered.saturating_add(room);
+        while self.buffered < most
+            && let Some(message) = connection.read(id)
+        {
+            self.buffered += message.len() + OVERHEAD;
+            self.rest.push_back(message);
+        }
         self.closed = true;
         self.wake();
     }
 
     pub(super) fn take(&mut self, id: ChannelId, connection: &mut Connection) -> Option<Bytes> {
-        self.rest.pop_front().or_else(|| connection.read(id))
+        match self.rest.pop_front() {
+            Some(message) => {
+                self.buffered -= message.len() + OVERHEAD;
+                Some(message)
+            }
+            None => connection.read(id),
+        }
     }
 
     pub(super) fn wait_to_read(&mut self, cx: &Context<'_>) {

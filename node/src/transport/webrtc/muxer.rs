@@ -35,6 +35,12 @@ impl Muxer {
         self.shared().lock().refused()
     }
 
+    /// Bytes that have arrived and were not read, with what keeping them costs; bounded for the whole connection.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.shared().lock().buffered()
+    }
+
     pub(super) fn shared(&self) -> &Arc<Shared> {
         self.driven.shared()
     }

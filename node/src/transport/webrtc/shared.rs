@@ -9,6 +9,7 @@ use darkswap_webrtc::connection::ChannelOptions;
 
 use super::data_channel::{DataChannel, DataChannelError};
 use super::end::End;
+use super::port::Port;
 use super::state::State;
 use super::substream::Substream;
 
@@ -17,8 +18,8 @@ use super::substream::Substream;
 pub(super) struct Shared(Mutex<State>);
 
 impl Shared {
-    pub(super) fn new(agent: Agent) -> Self {
-        Self(Mutex::new(State::new(agent)))
+    pub(super) fn new(agent: Agent, ports: &[Port]) -> Self {
+        Self(Mutex::new(State::new(agent, ports)))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

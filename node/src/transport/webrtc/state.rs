@@ -1,6 +1,8 @@
 //! The state of one connection: its agent, its channels and who waits for what.
 
+mod buffers;
 mod channels;
+mod ports;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -14,6 +16,7 @@ use darkswap_webrtc::agent::{Agent, AgentEvent};
 use darkswap_webrtc::connection::{ChannelId, ChannelOptions, Event, Transmit};
 use libp2p::PeerId;
 
+use self::ports::{Change, Ports};
 use super::end::End;
 use super::labelled::Labelled;
 use super::port::Port;
@@ -30,6 +33,8 @@ pub(super) struct State {
     agent: Agent,
     handshake: Option<ChannelId>,
     channels: BTreeMap<ChannelId, Channel>,
+    /// What all channels hold that was not read.
+    buffered: usize,
     /// Substreams that the peer opened and libp2p has not accepted.
     inbound: VecDeque<ChannelId>,
     /// Channels with a label that the peer opened and nobody has accepted.
@@ -41,7 +46,7 @@ pub(super) struct State {
     established: bool,
     remote: Option<SocketAddr>,
     owner: Option<(PeerId, DataChannels)>,
-    new_ports: Vec<Port>,
+    ports: Ports,
     end: Option<End>,
     lost_socket: Option<io::Error>,
     over: bool,
@@ -153,8 +158,8 @@ impl State {
         self.driver.take()
     }
 
-    pub(super) fn take_new_ports(&mut self) -> Vec<Port> {
-        std::mem::take(&mut self.new_ports)
+    pub(super) fn take_change_of_ports(&mut self) -> Change {
+        self.ports.take_change()
     }
 
     /// Whether the peer has proved who it is since this was last asked.
@@ -192,6 +197,9 @@ impl State {
             AgentEvent::Connection(Event::ChannelClosed { channel, .. }) => self.on_channel_closed(now, channel),
             AgentEvent::Connection(Event::SelectedPair(pair)) => {
                 self.remote = Some(pair.remote.address);
+                if let Some(socket) = self.agent.connection().selected_socket() {
+                    self.ports.select(socket);
+                }
                 self.signals.push(Signal::SelectedPair(pair));
                 self.wake_waiting();
             }
@@ -250,14 +258,11 @@ impl State {
     }
 
     fn on_readable(&mut self, now: Instant, id: ChannelId) {
-        match self.channels.get_mut(&id) {
-            Some(Channel::Substream(stream)) => {
-                stream.receive(now, id, self.agent.connection_mut());
-                self.pump(now, id);
-            }
-            Some(Channel::Labelled(channel)) => channel.wake_reader(),
-            None => {}
-        }
+        self.with_channel(id, |channel, connection, room| match channel {
+            Channel::Substream(stream) => stream.receive(now, id, connection, room),
+            Channel::Labelled(channel) => channel.wake_reader(),
+        });
+        self.pump(now, id);
     }
 
     fn on_writable(&mut self, now: Instant, id: ChannelId) {
@@ -269,20 +274,21 @@ impl State {
     }
 
     fn on_channel_closed(&mut self, now: Instant, id: ChannelId) {
-        match self.channels.get_mut(&id) {
-            Some(Channel::Substream(stream)) => {
-                stream.receive(now, id, self.agent.connection_mut());
+        let is_dropped = self.with_channel(id, |channel, connection, room| match channel {
+            Channel::Substream(stream) => {
+                stream.receive(now, id, connection, room);
                 stream.channel_closed();
-                self.tidy(now, id);
+                false
             }
-            Some(Channel::Labelled(channel)) => {
-                channel.closed(id, self.agent.connection_mut());
-                if channel.is_dropped() {
-                    self.channels.remove(&id);
-                }
+            Channel::Labelled(channel) => {
+                channel.closed(id, connection, room);
+                channel.is_dropped()
             }
-            None => {}
+        });
+        if is_dropped == Some(true) {
+            self.remove_channel(id);
         }
+        self.tidy(now, id);
         // There may be room for another one.
         self.wake_waiting();
     }
@@ -301,7 +307,7 @@ impl State {
             self.agent.connection_mut().close_channel(now, id);
         }
         if stream.is_dropped() && stream.is_over() {
-            self.channels.remove(&id);
+            self.remove_channel(id);
         }
     }
 
@@ -312,11 +318,12 @@ impl State {
 
 /// What the connection's owner does.
 impl State {
-    pub(super) fn new(agent: Agent) -> Self {
+    pub(super) fn new(agent: Agent, ports: &[Port]) -> Self {
         Self {
             agent,
             handshake: None,
             channels: BTreeMap::new(),
+            buffered: 0,
             inbound: VecDeque::new(),
             unaccepted: VecDeque::new(),
             refused: 0,
@@ -325,7 +332,7 @@ impl State {
             established: false,
             remote: None,
             owner: None,
-            new_ports: Vec::new(),
+            ports: Ports::new(ports),
             end: None,
             lost_socket: None,
             over: false,
@@ -342,8 +349,8 @@ impl State {
         &mut self.agent
     }
 
-    pub(super) fn add_port(&mut self, port: Port) {
-        self.new_ports.push(port);
+    pub(super) fn replace_ports(&mut self, ports: Vec<Port>) {
+        self.ports.replace(ports);
     }
 
     pub(super) fn set_established(&mut self) {

@@ -55,12 +55,20 @@ impl Stream {
         close
     }
 
-    /// Takes what has arrived. It is never left in the connection, where one unread channel would hold up all others.
-    pub(super) fn receive(&mut self, now: Instant, id: ChannelId, connection: &mut Connection) {
+    /// What has arrived and was not read, as it counts against bounds.
+    pub(super) fn buffered(&self) -> usize {
+        self.machine.buffered()
+    }
+
+    /// Takes what has arrived. It is never left in the connection, where one unread channel would hold up all others. `room` is what all
+    /// substreams together may hold besides.
+    pub(super) fn receive(&mut self, now: Instant, id: ChannelId, connection: &mut Connection, room: usize) {
         let mut received = false;
+        let most = self.buffered().saturating_add(room);
         while let Some(message) = connection.read(id) {
             received = true;
-            if let Err(fault) = self.machine.handle_message(now, message) {
+            let room = most.saturating_sub(self.buffered());
+            if let Err(fault) = self.machine.handle_message_within(now, message, room) {
                 tracing::debug!(?id, %fault, "a substream was reset");
             }
         }

@@ -145,6 +145,11 @@ impl Channels {
         self.take_sctp_events(now)
     }
 
+    /// There is a way to the peer again, or another one.
+    pub(super) fn path_works(&mut self, now: Instant) {
+        self.sctp.path_works(now);
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         self.sctp.poll_timeout().into_iter().chain(deadline).min()

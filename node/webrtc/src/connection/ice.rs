@@ -3,7 +3,7 @@
 //! The agent would check every pair at a fixed pace for ever; here the pace is ours: quick at the start, after every new candidate and
 //! when a pair has answered, then ever slower.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +21,7 @@ use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use rtc::stun::message::{BINDING_SUCCESS, Getter as _, Message};
 use rtc::stun::xoraddr::XorMappedAddress;
 
+use super::relayed::Relayed;
 use super::{Candidate, CandidateKind, CandidatePair, ConnectionError, IceState, LocalCandidate, Settings, Transmit};
 use crate::certificate::provider;
 
@@ -41,6 +42,14 @@ pub(super) struct Ice {
     controlling: bool,
     keepalive: Duration,
     locals: Vec<LocalCandidate>,
+    /// Those from before the restart that is prepared: they serve until it happens.
+    former: Vec<LocalCandidate>,
+    relayed: Relayed,
+    relayed_wait: Duration,
+    /// Whether the selected pair has lost its socket's address, of which the agent knows nothing.
+    uprooted: bool,
+    /// States besides those that the agent tells.
+    states: VecDeque<IceState>,
     /// Our addresses as the peer's answers named them, by socket and peer.
     mapped: BTreeMap<(SocketAddr, SocketAddr), SocketAddr>,
     last_check: Instant,
@@ -77,7 +86,8 @@ impl Ice {
             host_acceptance_min_wait: Some(Duration::ZERO),
             srflx_acceptance_min_wait: Some(settings.reflexive_wait),
             prflx_acceptance_min_wait: Some(settings.reflexive_wait),
-            relay_acceptance_min_wait: Some(settings.relayed_wait),
+            // They are not there before it is their turn.
+            relay_acceptance_min_wait: Some(Duration::ZERO),
             ..AgentConfig::default()
         };
         let agent = Agent::new(now, Arc::new(config), provider()).map_err(set_up)?;
@@ -87,6 +97,11 @@ impl Ice {
             controlling: false,
             keepalive: settings.keepalive,
             locals: Vec::new(),
+            former: Vec::new(),
+            relayed: Relayed::default(),
+            relayed_wait: settings.relayed_wait,
+            uprooted: false,
+            states: VecDeque::new(),
             mapped: BTreeMap::new(),
             last_check: now,
             gap: QUICK,
@@ -114,22 +129,78 @@ impl Ice {
     ) -> Result<(), ConnectionError> {
         self.controlling = controlling;
         self.gap = QUICK;
-        self.agent.start_connectivity_checks(now, controlling, ufrag.to_owned(), password.to_owned()).map_err(set_up)
+        self.agent
+            .start_connectivity_checks(now, controlling, ufrag.to_owned(), password.to_owned())
+            .map_err(set_up)?;
+        let alternative = self.locals.iter().any(|known| known.kind != CandidateKind::Relayed);
+        if controlling && alternative {
+            self.relayed.wait_until(now + self.relayed_wait);
+        } else {
+            self.admit_relayed();
+        }
+        Ok(())
     }
 
-    /// Makes new credentials; the old ones hold until [`Ice::restart`].
+    /// From now on relayed candidates are like others.
+    fn admit_relayed(&mut self) {
+        for candidate in self.relayed.admit() {
+            match self.agent.add_remote_candidate(candidate) {
+                Ok(_) => self.gap = QUICK,
+                Err(error) => tracing::debug!(%error, "a candidate of the peer is of no use"),
+            }
+        }
+        for rank in 0..self.locals.len() {
+            if self.locals[rank].kind == CandidateKind::Relayed
+                && let Err(error) = self.tell_agent(rank)
+            {
+                tracing::debug!(%error, "a relayed candidate is of no use");
+            }
+        }
+    }
+
+    /// Has the agent check pairs of one of ours, if there is a need.
+    fn tell_agent(&mut self, rank: usize) -> Result<(), ConnectionError> {
+        let candidate = &self.locals[rank];
+        if is_checked(candidate, &self.locals[..rank]) {
+            let added = agent_candidate(candidate, rank, priority(candidate.kind, rank))?;
+            self.agent.add_local_candidate(added).map_err(|error| unusable(&error))?;
+            self.gap = QUICK;
+        }
+        Ok(())
+    }
+
+    /// Makes new credentials; the old ones hold until [`Ice::restart`]. Candidates that are added from now on are those of the restart.
     pub(super) fn prepare_restart(&mut self) -> Result<(), ConnectionError> {
-        self.agent.generate_restart_credentials(String::new(), String::new()).map_err(set_up)
+        self.agent.generate_restart_credentials(String::new(), String::new()).map_err(set_up)?;
+        self.former.append(&mut self.locals);
+        Ok(())
     }
 
     pub(super) fn is_restart_prepared(&self) -> bool {
         self.agent.has_pending_restart()
     }
 
-    /// Forgets the peer's credentials and candidates and all pairs; ours stay.
+    /// Forgets the peer's credentials and candidates, all pairs, and our candidates from before the restart was prepared.
     pub(super) fn restart(&mut self, now: Instant) -> Result<(), ConnectionError> {
         self.mapped.clear();
-        self.agent.apply_restart(now, true).map_err(set_up)
+        self.former.clear();
+        self.relayed = Relayed::default();
+        self.uprooted = false;
+        self.agent.apply_restart(now, false).map_err(set_up)?;
+        for rank in 0..self.locals.len() {
+            if self.locals[rank].kind != CandidateKind::Relayed {
+                self.tell_agent(rank)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The address of the selected pair's socket is not the host's any more: nothing comes or goes there. Told as what it is, without the
+    /// silence after which the agent would notice. It may come back.
+    pub(super) fn uproot(&mut self) {
+        if self.route().is_some() && !std::mem::replace(&mut self.uprooted, true) {
+            self.states.push_back(IceState::Disconnected);
+        }
     }
 
     pub(super) fn is_controlling(&self) -> bool {
@@ -142,24 +213,20 @@ impl Ice {
         if rank >= MAX_CANDIDATES {
             return Err(ConnectionError::Candidate { reason: format!("there are {MAX_CANDIDATES} of ours already") });
         }
-        // RFC 8445 section 5.1.2.1; earlier ones are preferred.
-        let kind = type_of(candidate.kind);
-        let local_preference = u32::from(u16::MAX) - u32::try_from(rank).expect("ranks are bounded by 64");
-        let priority = u32::from(kind.preference()) << 24 | local_preference << 8 | 255;
+        let priority = priority(candidate.kind, rank);
         let text = attribute(candidate, rank, priority);
         if rank < self.locals.len() {
             return Ok(text);
         }
-        // A reflexive candidate shares its socket with a host candidate: the agent would check each pair twice and use the first.
-        let base_is_known =
-            self.locals.iter().any(|known| known.base == candidate.base && known.kind != CandidateKind::Relayed);
-        if !base_is_known || matches!(candidate.kind, CandidateKind::Host | CandidateKind::Relayed) {
-            let added = agent_candidate(candidate, rank, priority)?;
-            self.agent.add_local_candidate(added).map_err(|error| unusable(&error))?;
-            self.gap = QUICK;
-        }
         self.locals.push(*candidate);
-        Ok(text)
+        if candidate.kind == CandidateKind::Relayed && self.relayed.is_kept() {
+            return Ok(text);
+        }
+        let told = self.tell_agent(rank);
+        if told.is_err() {
+            self.locals.pop();
+        }
+        told.map(|()| text)
     }
 
     /// Adds one of the peer's, unless it is a kind of candidate that we do not use.
@@ -185,6 +252,10 @@ impl Ice {
         {
             return Ok(());
         }
+        if candidate.candidate_type() == CandidateType::Relay && self.relayed.is_kept() {
+            self.relayed.keep(candidate);
+            return Ok(());
+        }
         self.gap = QUICK;
         self.agent.add_remote_candidate(candidate).map(|_| ()).map_err(|error| unusable(&error))
     }
@@ -192,6 +263,10 @@ impl Ice {
     /// Takes a STUN message.
     pub(super) fn handle_datagram(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, payload: &[u8]) {
         if !self.knows(remote) && self.agent.get_remote_candidates().len() >= MAX_CANDIDATES {
+            return;
+        }
+        // Otherwise the agent would take it for a peer-reflexive candidate.
+        if self.relayed.keeps(remote) {
             return;
         }
         let transport = TransportContext {
@@ -211,6 +286,9 @@ impl Ice {
             }
             if self.route().is_none() {
                 self.gap = QUICK;
+            }
+            if self.route() == Some((local, remote)) && std::mem::take(&mut self.uprooted) {
+                self.states.push_back(IceState::Connected);
             }
         }
     }
@@ -246,11 +324,15 @@ impl Ice {
     }
 
     pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
-        let due = self.agent.poll_timeout()?;
-        Some(due.max(self.last_check + self.gap))
+        let check = self.agent.poll_timeout().map(|due| due.max(self.last_check + self.gap));
+        let has_relayed = self.locals.iter().any(|known| known.kind == CandidateKind::Relayed);
+        [check, self.relayed.poll_timeout(has_relayed)].into_iter().flatten().min()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.relayed.is_due(now) {
+            self.admit_relayed();
+        }
         if self.poll_timeout().is_none_or(|due| due > now) {
             return;
         }
@@ -262,6 +344,9 @@ impl Ice {
     }
 
     pub(super) fn poll_event(&mut self) -> Option<IceEvent> {
+        if let Some(state) = self.states.pop_front() {
+            return Some(IceEvent::State(state));
+        }
         loop {
             match self.agent.poll_event()?.event {
                 rtc::ice::Event::ConnectionStateChange(state) => {
@@ -287,6 +372,14 @@ impl Ice {
         Some((local.base_addr(), remote.addr()))
     }
 
+    /// The socket that data goes through, also when a TURN server relays it.
+    pub(super) fn socket(&self) -> Option<SocketAddr> {
+        let (local, _) = self.route()?;
+        let mut known = self.locals.iter().chain(&self.former);
+        let relayed = known.find(|known| known.kind == CandidateKind::Relayed && known.address == local);
+        Some(relayed.map_or(local, |relayed| relayed.base))
+    }
+
     pub(super) fn selected(&self) -> Option<CandidatePair> {
         let (local, remote) = self.agent.get_selected_candidate_pair()?;
         let base = local.base_addr();
@@ -302,10 +395,24 @@ impl Ice {
         if address == base {
             return CandidateKind::Host;
         }
-        let announced =
-            self.locals.iter().any(|known| known.address == address && known.kind == CandidateKind::ServerReflexive);
+        let mut known = self.locals.iter().chain(&self.former);
+        let announced = known.any(|known| known.address == address && known.kind == CandidateKind::ServerReflexive);
         if announced { CandidateKind::ServerReflexive } else { CandidateKind::PeerReflexive }
     }
+}
+
+/// Whether the agent is to check pairs of a candidate. A reflexive one shares its socket with a host candidate: the agent would check
+/// each pair twice and use the first.
+fn is_checked(candidate: &LocalCandidate, earlier: &[LocalCandidate]) -> bool {
+    let base_is_known =
+        earlier.iter().any(|known| known.base == candidate.base && known.kind != CandidateKind::Relayed);
+    !base_is_known || matches!(candidate.kind, CandidateKind::Host | CandidateKind::Relayed)
+}
+
+/// RFC 8445 section 5.1.2.1; earlier ones are preferred.
+fn priority(kind: CandidateKind, rank: usize) -> u32 {
+    let local_preference = u32::from(u16::MAX) - u32::try_from(rank).expect("ranks are bounded by 64");
+    u32::from(type_of(kind).preference()) << 24 | local_preference << 8 | 255
 }
 
 /// The address that an answer to a check names, so ours as the peer sees it.

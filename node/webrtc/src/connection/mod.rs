@@ -3,9 +3,9 @@
 //! | module | what it is |
 //! |---|---|
 //! | `settings`, `event`, `candidate` | what goes in and comes out |
-//! | `ice` | candidates and the selected pair |
+//! | `ice`, `relayed` | candidates and the selected pair |
 //! | `dtls`, `records` | encryption, and which records reach it |
-//! | `sctp`, `packet`, `resets`, `clock` | the association, which packets reach it, and what it forgets |
+//! | `sctp`, `packet`, `resets`, `recovery`, `clock` | the association, which packets reach it, and what it forgets |
 //! | `channels`, `streams` | channels and the streams they use |
 //!
 //! The three protocols are those of `rtc`, but not its peer connection, which chooses streams, priorities and reliability itself and
@@ -25,6 +25,8 @@ mod ice;
 mod negotiation;
 mod packet;
 mod records;
+mod recovery;
+mod relayed;
 mod resets;
 mod sctp;
 mod settings;
@@ -229,6 +231,15 @@ impl Connection {
         self.take_events();
     }
 
+    /// The address of the [selected socket](Self::selected_socket) is not the host's any more. [`IceState::Disconnected`] is told at once,
+    /// and [`IceState::Connected`] should the peer answer there again.
+    pub fn lose_selected_socket(&mut self, now: Instant) {
+        if !self.closed {
+            self.advance(now);
+            self.ice.uproot();
+        }
+    }
+
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.take_events();
@@ -297,6 +308,11 @@ impl Connection {
     pub fn selected_pair(&self) -> Option<CandidatePair> {
         self.ice.selected()
     }
+
+    /// The socket that data goes through, also when a TURN server relays it.
+    pub fn selected_socket(&self) -> Option<SocketAddr> {
+        self.ice.socket()
+    }
 }
 
 /// What happens within.
@@ -336,9 +352,15 @@ impl Connection {
                     self.events.push_back(Event::Ice(IceState::Failed));
                     self.end(CloseReason::IceFailed);
                 }
-                IceEvent::State(state) => self.events.push_back(Event::Ice(state)),
+                IceEvent::State(state) => {
+                    self.events.push_back(Event::Ice(state));
+                    if state == IceState::Connected {
+                        self.channels.path_works(self.now);
+                    }
+                }
                 IceEvent::Selected(pair) => {
                     self.events.push_back(Event::SelectedPair(pair));
+                    self.channels.path_works(self.now);
                     if let Some(event) = self.dtls.as_mut().and_then(|dtls| dtls.connect(self.now)) {
                         self.on_dtls(event);
                     }

@@ -111,6 +111,14 @@ impl Connection {
         self.ice.prepare_restart()
     }
 
+    /// Takes back our offer of a restart, so that the peer's can be taken: both ends restart at once (RFC 8829 section 4.1.10.2). The pair in
+    /// use stays. The first offer of a connection cannot be taken back.
+    pub fn withdraw_offer(&mut self) {
+        if self.dtls.is_some() {
+            self.negotiation.offered = false;
+        }
+    }
+
     /// Adds a candidate of ours and returns it as text for the peer.
     pub fn add_local_candidate(&mut self, candidate: &LocalCandidate) -> Result<String, ConnectionError> {
         if self.closed {

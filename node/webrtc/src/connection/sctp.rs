@@ -15,6 +15,7 @@ use rtc::shared::TransportProtocol;
 use super::clock::Clock;
 use super::dtls::PEER;
 use super::packet::{Arrival, Inspector, SINK, Sent, Standing};
+use super::recovery::Recovery;
 use super::resets::Resets;
 use crate::channel::Reliability;
 use crate::channel::dcep::milliseconds;
@@ -24,6 +25,8 @@ const SELF: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOS
 const WINDOW: u32 = 1024 * 1024;
 /// How many chunks may lie unread: a window counts bytes, and a chunk takes some 300 besides its own. 64,000 are 20 MB.
 const MAX_CHUNKS: usize = 64 * 1024;
+/// How many timers of an association that is up may run: T3-rtx and those of acknowledgements and resets.
+const TIMERS: usize = 3;
 /// How many handshakes of one peer are kept: it begins anew when our answer is lost.
 const MAX_HANDSHAKES: usize = 8;
 
@@ -39,6 +42,7 @@ pub(super) struct Sctp {
     inspector: Inspector,
     sent: Sent,
     resets: Resets,
+    recovery: Recovery,
     /// Bytes handed over that have not left yet.
     unsent: usize,
     /// Streams that we have closed and the peer has not.
@@ -110,6 +114,7 @@ impl Sctp {
             inspector: Inspector::default(),
             sent: Sent::default(),
             resets: Resets::default(),
+            recovery: Recovery::default(),
             unsent: 0,
             closing: BTreeSet::new(),
             gone: BTreeSet::new(),
@@ -165,6 +170,9 @@ impl Sctp {
         for request in self.inspector.take_answered() {
             self.resets.on_answered(request);
         }
+        if let Some((_, association)) = self.associations.first() {
+            self.recovery.note(&mut association.stats());
+        }
         self.check_crowd();
         self.take_events();
     }
@@ -197,16 +205,44 @@ impl Sctp {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        let now = self.clock.fast(now);
+        let fast = self.clock.fast(now);
         for (_, association) in &mut self.associations {
-            association.handle_timeout(now);
+            association.handle_timeout(fast);
+        }
+        if self.recovery.is_due(now) {
+            self.send_again(now);
         }
         self.take_events();
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let associations = self.associations.iter().filter_map(|(_, association)| association.poll_timeout());
-        associations.min().map(|at| self.clock.real(at)).into_iter().chain(self.resets.poll_timeout()).min()
+        let association = associations.min().map(|at| self.clock.real(at));
+        [association, self.resets.poll_timeout(), self.recovery.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// There is a way to the peer again, or another one: what waits for a timer that has backed off leaves now.
+    pub(super) fn path_works(&mut self, now: Instant) {
+        if self.connected && !self.lost && self.recovery.begin(now) {
+            self.send_again(now);
+            self.take_events();
+        }
+    }
+
+    /// Has T3-rtx fire (RFC 9260 section 6.3.3), unless it has not done so in vain.
+    fn send_again(&mut self, now: Instant) {
+        let Some((_, association)) = self.associations.first_mut() else { return };
+        if !self.recovery.is_stalled(&mut association.stats()) {
+            return self.recovery.end();
+        }
+        let before = association.stats().get_num_t3timeouts();
+        for _ in 0..TIMERS {
+            let Some(due) = association.poll_timeout() else { break };
+            association.handle_timeout(self.clock.skip_to(now, due));
+            if association.stats().get_num_t3timeouts() > before {
+                break;
+            }
+        }
     }
 
     pub(super) fn poll_event(&mut self) -> Option<SctpEvent> {

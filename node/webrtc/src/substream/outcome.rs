@@ -60,6 +60,16 @@ pub enum Fault {
         /// The bound that would have been crossed.
         limit: usize,
     },
+    /// The same for all substreams of a connection together: this one asked for what is not left.
+    #[error(
+        "found {found} bytes where the connection's substreams have room for {room} more: read the others faster, or let the peer send less at once"
+    )]
+    ConnectionFull {
+        /// What the piece costs.
+        found: usize,
+        /// What was left.
+        room: usize,
+    },
 }
 
 /// What a peer must not do on a stream.

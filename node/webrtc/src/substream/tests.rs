@@ -204,6 +204,18 @@ fn a_flood_of_single_bytes_meets_the_bound_that_counts_their_memory() {
 }
 
 #[test]
+fn a_stream_that_asks_for_more_than_its_connection_has_left_is_reset_and_says_so() {
+    let (now, mut stream) = (start(), Substream::new(SubstreamSettings::default()));
+    let cost = 3 + PIECE_COST;
+    stream.handle_message_within(now, data(b"abc"), cost).expect("it fits");
+    stream.handle_message_within(now, flag(Flag::StopSending), 0).expect("flags cost nothing");
+    let fault = stream.handle_message_within(now, data(b"def"), cost - 1).expect_err("a byte too many");
+    assert_eq!(fault, Fault::ConnectionFull { found: cost, room: cost - 1 });
+    assert_eq!((stream.buffered(), stream.read(9)), (0, Read::Failed(Abort::Fault)));
+    assert_eq!(stream.poll_message(now), Some(flag(Flag::Reset)));
+}
+
+#[test]
 fn a_message_that_the_channel_refused_comes_first_the_next_time() {
     let now = start();
     let mut stream = substream();
@@ -377,7 +389,7 @@ impl Pair {
                 None => break,
                 Some(_) if self.closed[side] => {}
                 Some(Some(message)) => match self.ends[side].handle_message(self.now, message) {
-                    Ok(()) | Err(Fault::ReadBufferFull { .. }) => {}
+                    Ok(()) | Err(Fault::ReadBufferFull { .. } | Fault::ConnectionFull { .. }) => {}
                     Err(fault) => panic!("our own end misbehaved: {fault}"),
                 },
                 Some(None) => {

@@ -5,6 +5,9 @@
 mod channels;
 mod churn;
 mod hostile;
+mod recovery;
+mod relayed;
+mod restart;
 mod setup;
 #[path = "../support/mod.rs"]
 mod support;

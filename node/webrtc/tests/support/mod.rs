@@ -60,6 +60,8 @@ impl Random {
 pub(crate) struct End {
     pub(crate) connection: Connection,
     pub(crate) address: SocketAddr,
+    /// An address of a TURN server, behind which the end is as well.
+    pub(crate) relayed: Option<SocketAddr>,
     /// All events since they were last taken.
     pub(crate) events: Vec<Event>,
 }
@@ -76,6 +78,8 @@ pub(crate) struct Net {
     pub(crate) rate: Option<u64>,
     /// Whether nothing arrives any more.
     pub(crate) cut: bool,
+    /// An address from and to which nothing arrives.
+    pub(crate) closed: Option<SocketAddr>,
     pub(crate) random: Random,
     /// Datagrams that were sent.
     pub(crate) sent: usize,
@@ -89,8 +93,9 @@ pub(crate) struct Net {
 impl Net {
     pub(crate) fn new(now: Instant, connections: Vec<Connection>, seed: u64) -> Self {
         let ends = connections.into_iter().enumerate();
-        let ends =
-            ends.map(|(end, connection)| End { connection, address: address(end), events: Vec::new() }).collect();
+        let ends = ends
+            .map(|(end, connection)| End { connection, address: address(end), relayed: None, events: Vec::new() })
+            .collect();
         Self {
             now,
             start: now,
@@ -100,6 +105,7 @@ impl Net {
             rate: None,
             free: BTreeMap::new(),
             cut: false,
+            closed: None,
             random: Random(seed),
             sent: 0,
             log: None,
@@ -201,7 +207,8 @@ impl Net {
             log.push((self.now - self.start, transmit.clone()));
         }
         let lost = self.random.below(1000) < self.loss;
-        if !lost && !self.cut {
+        let is_closed = [transmit.local, transmit.remote].map(Some).contains(&self.closed);
+        if !lost && !self.cut && !is_closed {
             let mut leaves = self.now;
             if let Some(rate) = self.rate {
                 let free = self.free.entry(transmit.local).or_insert(self.now);
@@ -222,7 +229,7 @@ impl Net {
         self.now = self.now.max(next);
         while let Some(wire) = self.wires.first_entry().filter(|wire| wire.key().0 <= self.now) {
             let Transmit { local, remote, payload } = wire.remove();
-            if let Some(end) = self.ends.iter_mut().find(|end| end.address == remote) {
+            if let Some(end) = self.ends.iter_mut().find(|end| end.address == remote || end.relayed == Some(remote)) {
                 end.connection.handle_datagram(self.now, remote, local, &payload);
             }
         }

@@ -5,7 +5,11 @@
 //! signalling: the stream of the set-up where the peer keeps it open and the relayed connection lives, else a new one over a new
 //! circuit. js-libp2p closes the stream and takes every stream for a new connection, so for such a peer the remedy is to dial again.
 //!
-//! Only the offerer restarts, so that two restarts do not cross.
+//! It is the same when the host's own addresses change, of which the host tells at once: then the way may be good still, or gone without
+//! the silence after which ICE would notice.
+//!
+//! Only the offerer restarts, so that two restarts do not cross, unless it is the answerer's address that is gone: then the answerer has
+//! reason to be first. Should both restart, the offerer gives way.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +20,12 @@ use darkswap_webrtc::gather::{GatherSettings, Gatherer};
 use futures::channel::oneshot;
 use libp2p::PeerId;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
+use super::addresses::{LOOK, Roaming};
 use super::exchange::{Exchange, Received, Refused};
 use super::negotiation::{Error, Offered, Reports, tell, until};
+use super::sockets::Bound;
 use super::{Setting, sockets};
 use crate::event::NegotiationRole;
 use crate::limits::fixed::signalling::{COMMANDS, KEPT, RESTART};
@@ -84,6 +90,9 @@ pub(super) struct Attendance {
     fingerprint: Fingerprint,
     commands: mpsc::Receiver<Command>,
     restart: Option<Restart>,
+    roaming: Roaming,
+    /// When to look at the host's addresses.
+    next_look: Instant,
     /// When the connection stood.
     since: Instant,
     /// Whether the peer ended signalling at once. Such a one takes every stream for a new connection.
@@ -111,6 +120,7 @@ impl Attendance {
         role: NegotiationRole,
         control: Control,
         exchange: Exchange,
+        roaming: Roaming,
         fingerprint: Fingerprint,
     ) -> Self {
         let (sender, commands) = mpsc::channel(COMMANDS);
@@ -126,6 +136,8 @@ impl Attendance {
             fingerprint,
             commands,
             restart: None,
+            roaming,
+            next_look: Instant::now() + LOOK,
             since: Instant::now(),
             forgets: false,
             disturbed: false,
@@ -144,6 +156,7 @@ impl Attendance {
                 },
                 Some(command) = self.commands.recv() => self.on_command(command).await,
                 received = receive(&mut self.exchange) => self.on_received(received).await,
+                () = sleep_until(self.next_look) => self.look_at_addresses().await,
                 () = until(restart_until) => {
                     self.end_restart(Err(format!("the connection was not restored within {RESTART:?}"))).await;
                 }
@@ -183,7 +196,11 @@ impl Attendance {
         }
         tell(&mut self.reports, Report::Ice { peer: self.peer, number: self.number, state }).await;
         let lost = matches!(state, IceState::Disconnected | IceState::Failed);
-        if lost && !std::mem::replace(&mut self.disturbed, true) && self.role == NegotiationRole::Offerer {
+        if lost
+            && !std::mem::replace(&mut self.disturbed, true)
+            && self.role == NegotiationRole::Offerer
+            && !self.is_offline()
+        {
             // The node has a new stream opened. The one of the set-up is there at once, if its relayed connection still is.
             if let Some(exchange) = &mut self.exchange {
                 exchange.probe().await;
@@ -194,10 +211,48 @@ impl Attendance {
         }
     }
 
+    /// Acts upon a change of the host's addresses: ICE gathers on the new ones, at once where the peer can be told.
+    async fn look_at_addresses(&mut self) {
+        self.next_look = Instant::now() + LOOK;
+        let Some(current) = self.setting.addresses.look(self.setting.runtime.as_ref()) else { return };
+        let is_lost = self.control.selected_socket().is_some_and(|socket| !current.contains(&socket.ip()));
+        let has_moved = self.roaming.has_moved(&current);
+        if self.restart.is_some() || !is_lost && !has_moved {
+            return;
+        }
+        let can_restart = has_moved && self.exchange.as_ref().is_some_and(Exchange::can_restart);
+        if !(is_lost && !self.disturbed || can_restart) || !self.roaming.may_restart(Instant::now()) {
+            return;
+        }
+        tracing::debug!(peer = %self.peer, is_lost, has_moved, "the host's addresses have changed");
+        if is_lost {
+            // The node hears of it as of any loss, and has a stream opened if there is none.
+            self.control.with(|agent, now| agent.connection_mut().lose_selected_socket(now));
+        }
+        if can_restart && let Some(mut exchange) = self.exchange.take() {
+            exchange.probe().await;
+            if exchange.can_restart() {
+                self.begin_restart(exchange, None, None).await;
+            }
+        }
+    }
+
+    fn has_moved(&self) -> bool {
+        let current = self.setting.addresses.look(self.setting.runtime.as_ref());
+        current.is_some_and(|current| self.roaming.has_moved(&current))
+    }
+
+    fn is_offline(&self) -> bool {
+        let current = self.setting.addresses.look(self.setting.runtime.as_ref());
+        current.is_some_and(|current| self.roaming.is_offline(&current))
+    }
+
     async fn on_command(&mut self, command: Command) {
         match command {
             Command::Restart(_) if self.restart.as_ref().is_some_and(|restart| restart.answered) => {}
-            Command::Restart(_) if self.role == NegotiationRole::Answerer => {
+            Command::Restart(_)
+                if self.role == NegotiationRole::Answerer && self.restart.is_none() && !self.has_moved() =>
+            {
                 self.tell_end(Instant::now(), Err("the peer restarts, who made the offer".to_owned())).await;
             }
             Command::Restart(_) if self.forgets => {
@@ -208,6 +263,7 @@ impl Attendance {
             }
             Command::Restart(Err(_)) if self.restart.is_some() => {}
             Command::Restart(Err(reason)) => self.tell_end(Instant::now(), Err(reason.to_string())).await,
+            Command::Offered(_) if self.is_first() => {}
             Command::Offered(offered) => {
                 let Offered { exchange, sdp, fingerprint, ticket } = *offered;
                 self.exchange = Some(exchange);
@@ -218,6 +274,7 @@ impl Attendance {
 
     async fn on_received(&mut self, received: Result<Received, Error>) {
         match received {
+            Ok(Received::Offer { .. }) if self.is_first() => {}
             Ok(Received::Offer { sdp, fingerprint }) => self.accept_restart(&sdp, fingerprint, None).await,
             Ok(Received::Answer { sdp, fingerprint }) if fingerprint == self.fingerprint => {
                 let accepted = self.control.with(|agent, now| agent.connection_mut().accept_answer(now, &sdp));
@@ -272,10 +329,22 @@ impl Attendance {
         }
     }
 
+    /// Whether an offer of ours goes before one of the peer's.
+    fn is_first(&self) -> bool {
+        self.role == NegotiationRole::Answerer && self.has_offered()
+    }
+
+    fn has_offered(&self) -> bool {
+        self.restart.as_ref().is_some_and(|restart| !restart.answered)
+    }
+
     /// Answers with new candidates of ours.
     async fn accept_restart(&mut self, sdp: &str, fingerprint: Fingerprint, ticket: Option<Ticket>) {
         if fingerprint != self.fingerprint {
             return self.refuse(Refused::other_certificate()).await;
+        }
+        if self.has_offered() {
+            self.control.with(|agent, _| agent.connection_mut().withdraw_offer());
         }
         self.restart = Some(Restart { begun: Instant::now(), answered: true, _ticket: ticket, _abandoned: None });
         let gatherer = match self.gatherer().await {
@@ -302,14 +371,13 @@ impl Attendance {
     /// Asks the ICE servers again: the mappings that they told of may be gone, and the host may have other addresses.
     async fn gatherer(&mut self) -> Result<Gatherer, Error> {
         let servers = self.setting.servers.resolve(self.setting.runtime.as_ref()).await;
-        let (ports, locals): (Vec<_>, Vec<_>) =
-            sockets::bind(self.setting.runtime.as_ref()).map_err(Error::Socket)?.into_iter().unzip();
+        let Bound { ports, locals, host } =
+            sockets::bind(self.setting.runtime.as_ref(), &self.setting.addresses).map_err(Error::Socket)?;
         let now = Instant::now().into_std();
         let (relay_only, seed) = (self.setting.relay_only, self.setting.random());
         let gatherer = Gatherer::new(GatherSettings { locals, servers, relay_only, seed }, now)?;
-        for port in ports {
-            self.control.add_port(port);
-        }
+        self.control.replace_ports(ports);
+        self.roaming.set_bound(host);
         Ok(gatherer)
     }
 

@@ -69,6 +69,7 @@ impl From<signalling::Misbehaviour> for Refused {
 pub(super) struct Exchange {
     /// `None` once either side has ended it.
     stream: Option<Stream>,
+    role: Role,
     session: Session,
     received: VecDeque<Received>,
     buffer: Box<[u8]>,
@@ -88,6 +89,7 @@ impl Exchange {
     fn new(stream: Stream, role: Role) -> Self {
         Self {
             stream: Some(stream),
+            role,
             session: Session::new(role, SessionSettings::default(), now()),
             received: VecDeque::new(),
             buffer: vec![0; READ].into(),
@@ -99,9 +101,9 @@ impl Exchange {
         self.stream.is_some() || !self.received.is_empty()
     }
 
-    /// Whether this stream can carry a restart.
+    /// Whether this stream can carry a restart of ours: the offers on it are ours.
     pub(super) fn can_restart(&self) -> bool {
-        self.stream.is_some() && self.session.can_restart()
+        self.stream.is_some() && self.role == Role::Offerer && self.session.can_restart()
     }
 
     /// Sends our offer, the first or that of a restart.

@@ -9,6 +9,7 @@
 //! | `attendance` | what goes on afterwards: ICE's state, and restarts |
 //! | `exchange` | the messages on one signalling stream |
 //! | `sockets`, `servers` | what candidates are gathered with |
+//! | `addresses` | the host's addresses, and when a change of them restarts ICE |
 //!
 //! **Who the peer is.** The signalling stream runs over a relayed connection on which noise has authenticated both ends. Each end
 //! tells its certificate's fingerprint there; DTLS proves that whoever answers at the negotiated address holds that certificate. So the
@@ -18,6 +19,7 @@
 //! fingerprint of a live one is an ICE restart of it, whatever stream it comes on.
 
 pub(crate) mod address;
+mod addresses;
 mod attendance;
 mod exchange;
 mod negotiation;

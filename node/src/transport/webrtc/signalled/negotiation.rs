@@ -15,8 +15,10 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::address::Target;
+use super::addresses::Roaming;
 use super::attendance::Attendance;
 use super::exchange::{Exchange, Received, Refused};
+use super::sockets::Bound;
 use super::{Setting, sockets};
 use crate::event::{Misbehaviour, NegotiationRole};
 use crate::limits::fixed::signalling::{PAUSE_MS, SECURE, SET_UP, TRIES};
@@ -175,6 +177,7 @@ struct Attempt {
     driven: Driven,
     control: Control,
     exchange: Exchange,
+    roaming: Roaming,
     /// Of the certificate that the peer announced.
     fingerprint: Option<Fingerprint>,
     /// When DTLS must be done.
@@ -194,7 +197,8 @@ impl Attempt {
         servers: Vec<gather::IceServer>,
     ) -> Result<Self, Error> {
         let now = Instant::now().into_std();
-        let (ports, locals) = sockets::bind(setting.runtime.as_ref()).map_err(Error::Socket)?.into_iter().unzip();
+        let Bound { ports, locals, host } =
+            sockets::bind(setting.runtime.as_ref(), &setting.addresses).map_err(Error::Socket)?;
         let gathering = GatherSettings { locals, servers, relay_only: setting.relay_only, seed: setting.random() };
         let connection = Connection::signalled(&Settings::new(Certificate::generate()?), now)?;
         let agent = Agent::new(connection, Some(Gatherer::new(gathering, now)?));
@@ -208,6 +212,7 @@ impl Attempt {
             control: driven.control(),
             driven,
             exchange,
+            roaming: Roaming::new(host),
             fingerprint: None,
             secure_until: None,
             left_until: None,
@@ -317,11 +322,13 @@ impl Attempt {
     /// The connection stands: libp2p gets it, and a task attends to what is left of signalling.
     async fn hand_over(mut self) -> Output {
         self.exchange.connected();
-        let Self { setting, peer, number, role, driven, control, exchange, fingerprint, mut reports, .. } = self;
+        let Self { setting, peer, number, role, driven, control, exchange, roaming, fingerprint, mut reports, .. } =
+            self;
         let muxer = driven.into_muxer(None, None);
         tell(&mut reports, Report::Established { peer, number }).await;
         let fingerprint = fingerprint.expect("it was compared with the certificate of the connection");
-        let attendance = Attendance::new(&setting, reports, peer, number, role, control, exchange, fingerprint);
+        let attendance =
+            Attendance::new(&setting, reports, peer, number, role, control, exchange, roaming, fingerprint);
         setting.runtime.spawn("webrtc signalling", Box::pin(attendance.run()));
         (peer, muxer)
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libp2p::PeerId;
 
+use super::addresses::Addresses;
 use super::attendance::Attended;
 use super::servers::Servers;
 use crate::Runtime;
@@ -16,6 +17,7 @@ pub(crate) struct Setting {
     pub(super) local: PeerId,
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) servers: Servers,
+    pub(super) addresses: Addresses,
     /// Whether only relayed candidates are offered.
     pub(super) relay_only: bool,
     pub(super) attended: Attended,
@@ -24,8 +26,8 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) fn new(local: PeerId, runtime: Arc<dyn Runtime>, servers: Vec<IceServer>, relay_only: bool) -> Self {
-        let (servers, attended) = (Servers::new(servers), Attended::default());
-        Self { local, runtime, servers, relay_only, attended, next_number: AtomicU64::new(0) }
+        let (servers, addresses, attended) = (Servers::new(servers), Addresses::default(), Attended::default());
+        Self { local, runtime, servers, addresses, relay_only, attended, next_number: AtomicU64::new(0) }
     }
 
     /// A number for a connection.

@@ -16,8 +16,12 @@ impl State {
         id: ChannelId,
         read: impl FnOnce(&mut Stream) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        let Some(Channel::Substream(stream)) = self.channels.get_mut(&id) else { return Poll::Ready(Err(gone())) };
-        match (read(stream), &self.end) {
+        let done = self.with_channel(id, |channel, _, _| match channel {
+            Channel::Substream(stream) => Some(read(stream)),
+            Channel::Labelled(_) => None,
+        });
+        let Some(done) = done.flatten() else { return Poll::Ready(Err(gone())) };
+        match (done, &self.end) {
             (Poll::Pending, Some(end)) => Poll::Ready(Err(end.clone().into())),
             (done, _) => done,
         }
@@ -41,11 +45,14 @@ impl State {
     pub(in crate::transport::webrtc) fn drop_stream(&mut self, id: ChannelId) {
         let now = now();
         if self.end.is_some() {
-            self.channels.remove(&id);
-        } else if let Some(Channel::Substream(stream)) = self.channels.get_mut(&id) {
-            stream.set_dropped();
-            self.pump(now, id);
+            return self.remove_channel(id);
         }
+        self.with_channel(id, |channel, _, _| {
+            if let Channel::Substream(stream) = channel {
+                stream.set_dropped();
+            }
+        });
+        self.pump(now, id);
     }
 
     pub(in crate::transport::webrtc) fn open_channel(
@@ -99,10 +106,14 @@ impl State {
         id: ChannelId,
         cx: &Context<'_>,
     ) -> Poll<Option<Bytes>> {
-        let Some(Channel::Labelled(channel)) = self.channels.get_mut(&id) else { return Poll::Ready(None) };
-        if let Some(message) = channel.take(id, self.agent.connection_mut()) {
+        let taken = self.with_channel(id, |channel, connection, _| match channel {
+            Channel::Labelled(channel) => channel.take(id, connection),
+            Channel::Substream(_) => None,
+        });
+        if let Some(message) = taken.flatten() {
             return Poll::Ready(Some(message));
         }
+        let Some(Channel::Labelled(channel)) = self.channels.get_mut(&id) else { return Poll::Ready(None) };
         if channel.is_closed() || self.end.is_some() {
             return Poll::Ready(None);
         }
@@ -114,7 +125,7 @@ impl State {
         let now = now();
         let Some(Channel::Labelled(channel)) = self.channels.get_mut(&id) else { return };
         if channel.is_closed() || self.end.is_some() {
-            self.channels.remove(&id);
+            self.remove_channel(id);
         } else {
             channel.set_dropped();
             self.agent.connection_mut().close_channel(now, id);
