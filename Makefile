@@ -28,7 +28,7 @@ endef
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: test quickstart bench report lint fuzz browser
+.PHONY: test quickstart bench report lint fuzz browser chain
 test: tools ## everything: format, lints, all tests, then the scenario suite in a release build
 	@$(call alone,do-test)
 
@@ -50,12 +50,15 @@ fuzz: tools ## every decoder of bytes from peers, fuzzed for ten seconds each
 browser: tools ## the browser tests: js-libp2p in Chromium against the node
 	@$(call alone,do-browser)
 
+chain: tools ## the tests against a real bitcoind, electrs and ord
+	@$(call alone,do-chain)
+
 .PHONY: fmt
 fmt: tools ## format all code
 	@cargo fmt --all
 	@cargo fmt --manifest-path node/fuzz/Cargo.toml
 
-.PHONY: do-test do-quickstart do-bench do-report do-lint do-fuzz do-browser do-browser-tests
+.PHONY: do-test do-quickstart do-bench do-report do-lint do-fuzz do-browser do-browser-tests do-chain
 do-lint: ours
 	$(call step,format,cargo fmt --all --check)
 	$(call step,format of the fuzz targets,cargo fmt --manifest-path node/fuzz/Cargo.toml --check)
@@ -64,6 +67,7 @@ do-lint: ours
 
 # Tests run unoptimised with optimised dependencies (profile dev): they compile fast and keep every assertion.
 do-test: do-lint
+	$(call step,chain tools,cargo run $(locked) --package darkswap-regtest -- setup)
 	$(call step,tests,cargo test $(locked) --workspace)
 	$(call step,fuzzing,node/fuzz/run.sh)
 	@$(MAKE) do-browser-tests
@@ -86,6 +90,10 @@ do-browser-tests:
 	$(call step,browser set-up,browser-tests/setup.sh)
 	$(call step,browser types,npm --prefix browser-tests run --silent typecheck)
 	$(call step,browser tests,DARKSWAP_BIN=$(CARGO_TARGET_DIR)/debug/darkswap npm --prefix browser-tests --silent test)
+
+do-chain: ours
+	$(call step,chain tools,cargo run $(locked) --package darkswap-regtest -- setup)
+	$(call step,chain tests,cargo test $(locked) --package darkswap-regtest)
 
 do-bench: ours
 	@cargo bench $(locked) --package darkswap-sim
