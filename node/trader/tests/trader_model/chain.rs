@@ -1,0 +1,286 @@
+//! A chain of blocks and a mempool, with real signatures and real runestones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bitcoin::absolute::LockTime;
+use bitcoin::constants::genesis_block;
+use bitcoin::hashes::Hash;
+use bitcoin::key::Secp256k1;
+use bitcoin::secp256k1::{Message, XOnlyPublicKey};
+use bitcoin::sighash::{Prevouts, SighashCache};
+use bitcoin::taproot::Signature;
+use bitcoin::transaction::Version;
+use bitcoin::{
+    Amount, BlockHash, Network, OutPoint, ScriptBuf, Sequence, TapSighashType, Transaction, TxIn, TxOut, Txid, Witness,
+};
+use darkswap_trade::coin::{Coin, Holdings};
+use darkswap_trade::rune;
+use darkswap_trade::swap::{Spend, Status};
+use darkswap_wallet::bdk_chain::{BlockId, CheckPoint, ConfirmationBlockTime};
+use darkswap_wallet::{ScanRequest, SyncRequest, Update};
+
+pub(crate) struct Chain {
+    /// From the first one on.
+    blocks: Vec<(BlockHash, Vec<Transaction>)>,
+    pub(crate) mempool: Vec<Transaction>,
+    /// Every output that ever was: what it holds follows from its outpoint.
+    outputs: BTreeMap<OutPoint, (TxOut, Holdings)>,
+    made: u32,
+    granted: BTreeSet<Txid>,
+}
+
+impl Chain {
+    pub(crate) fn new() -> Self {
+        let first = (genesis_block(Network::Regtest).block_hash(), Vec::new());
+        let (mempool, outputs, granted) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+        Self { blocks: vec![first], mempool, outputs, made: 0, granted }
+    }
+
+    pub(crate) fn tip(&self) -> (u32, BlockHash) {
+        (u32::try_from(self.blocks.len() - 1).unwrap(), self.blocks.last().unwrap().0)
+    }
+
+    /// A transaction from nowhere with one output, for the next block.
+    pub(crate) fn grant(&mut self, script: ScriptBuf, sats: u64, holdings: Holdings) -> OutPoint {
+        self.made += 1;
+        let nowhere =
+            Txid::from_byte_array([[0xee; 28].as_slice(), &self.made.to_le_bytes()].concat().try_into().unwrap());
+        let input = TxIn {
+            previous_output: OutPoint::new(nowhere, 0),
+            script_sig: ScriptBuf::new(),
+            sequence: Sequence::MAX,
+            witness: Witness::new(),
+        };
+        let output = TxOut { value: Amount::from_sat(sats), script_pubkey: script };
+        let (version, lock_time) = (Version::TWO, LockTime::ZERO);
+        let transaction = Transaction { version, lock_time, input: vec![input], output: vec![output.clone()] };
+        let outpoint = OutPoint::new(transaction.compute_txid(), 0);
+        self.outputs.insert(outpoint, (output, holdings));
+        self.granted.insert(outpoint.txid);
+        self.mempool.push(transaction);
+        outpoint
+    }
+
+    pub(crate) fn mine(&mut self) {
+        self.made += 1;
+        let mut hash = [7; 32];
+        hash[..4].copy_from_slice(&self.made.to_le_bytes());
+        self.blocks.push((BlockHash::from_byte_array(hash), std::mem::take(&mut self.mempool)));
+    }
+
+    /// The last blocks are replaced by empty ones and one more; what they had waits again.
+    pub(crate) fn reorganise(&mut self, depth: usize) {
+        let undone = self.blocks.split_off(self.blocks.len() - depth);
+        let waiting = std::mem::take(&mut self.mempool);
+        self.mempool = undone.into_iter().flat_map(|(_, transactions)| transactions).chain(waiting).collect();
+        let waiting = std::mem::take(&mut self.mempool);
+        for _ in 0..=depth {
+            self.mine();
+        }
+        self.mempool = waiting;
+    }
+
+    fn all(&self) -> impl Iterator<Item = (Option<u32>, &Transaction)> {
+        let mined = self.blocks.iter().enumerate();
+        let mined = mined.flat_map(|(height, (_, of))| of.iter().map(move |it| (u32::try_from(height).ok(), it)));
+        mined.chain(self.mempool.iter().map(|it| (None, it)))
+    }
+
+    /// A transaction in a block or waiting, with its height.
+    pub(crate) fn find(&self, txid: Txid) -> Option<(Option<u32>, &Transaction)> {
+        self.all().find(|(_, it)| it.compute_txid() == txid)
+    }
+
+    fn spender(&self, outpoint: OutPoint) -> Option<(Option<u32>, &Transaction)> {
+        self.all().find(|(_, it)| it.input.iter().any(|input| input.previous_output == outpoint))
+    }
+
+    pub(crate) fn coin(&self, outpoint: OutPoint) -> Option<Coin> {
+        let (output, holdings) = self.outputs.get(&outpoint)?.clone();
+        let (height, _) = self.find(outpoint.txid)?;
+        // Only blocks say what an output holds.
+        let holdings = if height.is_some() { holdings } else { Holdings::new() };
+        self.spender(outpoint).is_none().then_some(Coin { outpoint, output, height, holdings })
+    }
+
+    fn depth(&self, height: Option<u32>) -> u32 {
+        height.map_or(0, |height| self.tip().0 - height + 1)
+    }
+
+    pub(crate) fn status(&self, txid: Txid, spends: &[Spend]) -> Status {
+        if let Some((height, _)) = self.find(txid) {
+            let depth = self.depth(height);
+            return if depth == 0 { Status::InMempool } else { Status::Confirmed { depth } };
+        }
+        for spend in spends {
+            if let Some((height, by)) = self.spender(spend.outpoint) {
+                let (outpoint, by) = (spend.outpoint, by.compute_txid());
+                return Status::Conflicted { outpoint, by, depth: self.depth(height) };
+            }
+        }
+        Status::Absent
+    }
+
+    pub(crate) fn fee(&self, transaction: &Transaction) -> u64 {
+        let paid: u64 =
+            transaction.input.iter().map(|input| self.outputs[&input.previous_output].0.value.to_sat()).sum();
+        paid - transaction.output.iter().map(|output| output.value.to_sat()).sum::<u64>()
+    }
+
+    /// Takes a transaction into the mempool, where it replaces what pays less.
+    pub(crate) fn submit(&mut self, transaction: &Transaction) -> Result<(), String> {
+        if self.find(transaction.compute_txid()).is_some() {
+            return Ok(());
+        }
+        let mut previous = Vec::new();
+        let mut conflicts = BTreeSet::new();
+        for input in &transaction.input {
+            let outpoint = input.previous_output;
+            self.find(outpoint.txid).ok_or("bad-txns-inputs-missingorspent")?;
+            previous.push(self.outputs.get(&outpoint).ok_or("missing input")?.0.clone());
+            match self.spender(outpoint) {
+                Some((Some(_), _)) => return Err("input is spent".to_owned()),
+                Some((None, other)) => drop(conflicts.insert(other.compute_txid())),
+                None => {}
+            }
+        }
+        verify(transaction, &previous)?;
+        let paid: u64 = previous.iter().map(|output| output.value.to_sat()).sum();
+        let gets: u64 = transaction.output.iter().map(|output| output.value.to_sat()).sum();
+        let fee = paid.checked_sub(gets).ok_or("pays more than it has")?;
+        let replaced = self.mempool.iter().filter(|it| conflicts.contains(&it.compute_txid()));
+        let others: u64 = replaced.map(|it| self.fee(it)).sum();
+        if !conflicts.is_empty() && fee < others + transaction.vsize() as u64 {
+            return Err(format!("insufficient fee: found {fee}, expected more than {others}"));
+        }
+        self.mempool.retain(|it| !conflicts.contains(&it.compute_txid()));
+        self.record(transaction);
+        self.mempool.push(transaction.clone());
+        Ok(())
+    }
+
+    fn record(&mut self, transaction: &Transaction) {
+        let txid = transaction.compute_txid();
+        let inputs = transaction.input.iter();
+        let held: Vec<Holdings> = inputs.map(|input| self.outputs[&input.previous_output].1.clone()).collect();
+        let moved = rune::allocate(transaction, &held, rune::Context::default()).unwrap();
+        assert!(moved.burned.is_empty(), "{txid} burns {:?}", moved.burned);
+        for (index, output) in transaction.output.iter().enumerate() {
+            let outpoint = OutPoint { txid, vout: u32::try_from(index).unwrap() };
+            let holdings = moved.outputs.get(index).cloned().unwrap_or_default();
+            self.outputs.insert(outpoint, (output.clone(), holdings));
+        }
+    }
+
+    /// What unspent outputs with such scripts hold.
+    pub(crate) fn wealth(&self, mut is_mine: impl FnMut(&ScriptBuf) -> bool) -> (u64, u128) {
+        let mut wealth = (0, 0);
+        for (outpoint, (output, holdings)) in &self.outputs {
+            if is_mine(&output.script_pubkey) && self.find(outpoint.txid).is_some() && self.spender(*outpoint).is_none()
+            {
+                wealth.0 += output.value.to_sat();
+                wealth.1 += holdings.values().sum::<u128>();
+            }
+        }
+        wealth
+    }
+
+    /// Transactions in blocks, without those from nowhere.
+    pub(crate) fn confirmed(&self) -> impl Iterator<Item = &Transaction> {
+        let mined = self.blocks.iter().flat_map(|(_, transactions)| transactions);
+        mined.filter(|it| !self.granted.contains(&it.compute_txid()))
+    }
+
+    pub(crate) fn output(&self, outpoint: OutPoint) -> &TxOut {
+        &self.outputs[&outpoint].0
+    }
+
+    pub(crate) fn sync(&self, mut request: SyncRequest) -> Update {
+        let seconds = request.start_time();
+        let (mut scripts, mut expected) = (BTreeSet::new(), BTreeSet::new());
+        for asked in request.iter_spks_with_expected_txids() {
+            expected.extend(asked.expected_txids.iter().copied());
+            scripts.insert(asked.spk);
+        }
+        let mut update = self.update(&scripts, seconds);
+        let gone = expected.into_iter().filter(|txid| self.find(*txid).is_none());
+        update.tx_update.evicted_ats.extend(gone.map(|txid| (txid, seconds)));
+        update
+    }
+
+    pub(crate) fn scan(&self, mut request: ScanRequest) -> Update {
+        let (mut scripts, mut last) = (BTreeSet::new(), BTreeMap::new());
+        for keychain in request.keychains() {
+            let mut unused = 0;
+            for (index, script) in request.iter_spks(keychain) {
+                if self.outputs.values().any(|(output, _)| output.script_pubkey == script) {
+                    unused = 0;
+                    last.insert(keychain, index);
+                } else {
+                    unused += 1;
+                }
+                scripts.insert(script);
+                if unused == 20 {
+                    break;
+                }
+            }
+        }
+        Update { last_active_indices: last, ..self.update(&scripts, request.start_time()) }
+    }
+
+    fn update(&self, scripts: &BTreeSet<ScriptBuf>, seconds: u64) -> Update {
+        let ids = self.blocks.iter().enumerate();
+        let ids: Vec<BlockId> =
+            ids.map(|(height, (hash, _))| BlockId { height: u32::try_from(height).unwrap(), hash: *hash }).collect();
+        let mut update = Update { chain: CheckPoint::from_block_ids(ids.iter().copied()).ok(), ..Default::default() };
+        let is_of = |outpoint: &OutPoint| {
+            self.outputs.get(outpoint).is_some_and(|(output, _)| scripts.contains(&output.script_pubkey))
+        };
+        for (height, transaction) in self.all() {
+            let pays = transaction.output.iter().any(|output| scripts.contains(&output.script_pubkey));
+            if !pays && !transaction.input.iter().any(|input| is_of(&input.previous_output)) {
+                continue;
+            }
+            let txid = transaction.compute_txid();
+            match height {
+                Some(height) => {
+                    let block_id = ids[height as usize];
+                    update
+                        .tx_update
+                        .anchors
+                        .insert((ConfirmationBlockTime { block_id, confirmation_time: seconds }, txid));
+                }
+                None => drop(update.tx_update.seen_ats.insert((txid, seconds))),
+            }
+            update.tx_update.txs.push(Arc::new(transaction.clone()));
+            // What it spends, so that its fee is known.
+            for input in &transaction.input {
+                if let Some((_, parent)) = self.find(input.previous_output.txid) {
+                    update.tx_update.txs.push(Arc::new(parent.clone()));
+                }
+            }
+        }
+        update
+    }
+}
+
+fn verify(transaction: &Transaction, previous: &[TxOut]) -> Result<(), String> {
+    let secp = Secp256k1::verification_only();
+    let mut cache = SighashCache::new(transaction);
+    for (index, input) in transaction.input.iter().enumerate() {
+        let signature = input.witness.nth(0).ok_or("empty witness")?;
+        let signature = Signature::from_slice(signature).map_err(|error| error.to_string())?;
+        let prevouts = match signature.sighash_type {
+            TapSighashType::SinglePlusAnyoneCanPay => Prevouts::One(index, previous[index].clone()),
+            _ => Prevouts::All(previous),
+        };
+        let hash = cache
+            .taproot_key_spend_signature_hash(index, &prevouts, signature.sighash_type)
+            .map_err(|error| error.to_string())?;
+        let key = XOnlyPublicKey::from_slice(&previous[index].script_pubkey.as_bytes()[2..]).unwrap();
+        let message = Message::from_digest(hash.to_byte_array());
+        secp.verify_schnorr(&signature.signature, &message, &key).map_err(|_| "wrong signature")?;
+    }
+    Ok(())
+}
