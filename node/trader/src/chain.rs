@@ -21,8 +21,8 @@ pub enum ChainRequest {
         /// Which.
         outpoints: Vec<OutPoint>,
     },
-    /// Follow a transaction and what else spends the same outputs, until [`Unwatch`](Self::Unwatch). Answered by [`ChainInput::Seen`],
-    /// now and on every change.
+    /// Follow a transaction and what else spends the same outputs, until [`Unwatch`](Self::Unwatch). Answered by
+    /// [`ChainInput::Seen`], now and on every change.
     Watch {
         /// The transaction.
         txid: Txid,

@@ -1,8 +1,8 @@
 //! The trader: one machine over book, swaps and wallet.
 //!
-//! The law of all machines here: after [`Trader::handle`] drain [`Trader::poll`], carry the outputs out **in their order**, and call
-//! again at the [`Trader::deadline`]. A [`Persist`](Output::Persist) is durable before anything after it is carried out. A crash
-//! between any two outputs loses nothing that was promised: [`Trader::restore`] goes on from what was written.
+//! The law of all machines here: after [`Trader::handle`] drain [`Trader::poll`], carry the outputs out **in their order**,
+//! and call again at the [`Trader::deadline`]. A [`Persist`](Output::Persist) is durable before anything after it is carried
+//! out. A crash between any two outputs loses nothing that was promised: [`Trader::restore`] goes on from what was written.
 //!
 //! | part | noun |
 //! |---|---|
@@ -93,8 +93,8 @@ pub struct Trader {
     journal: Journal,
     /// Traders to which there is a path.
     peers: BTreeSet<TraderKey>,
-    /// The number of the next question to the chain or to a peer. It starts at random, so that an answer to a question of an earlier life
-    /// fits none of this one.
+    /// The number of the next question to the chain or to a peer. It starts at random, so that an answer to a question of an
+    /// earlier life fits none of this one.
     next_number: u64,
     outputs: VecDeque<Output>,
 }

@@ -12,5 +12,7 @@
 mod cases;
 #[path = "trader_model/chain.rs"]
 mod chain;
+#[path = "trader_model/judge.rs"]
+mod judge;
 #[path = "trader_model/world.rs"]
 mod world;

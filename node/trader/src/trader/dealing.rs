@@ -213,8 +213,9 @@ impl Trader {
         self.feed(now, key, Input::Reclaimed(made));
     }
 
-    /// The fee rate of a reclaim that replaces the swap's transaction, where the wallet cannot know it: of a transaction that it has not
-    /// seen yet, or whose other inputs it does not know. Makes the wallet forget such a one, which would else be in the way.
+    /// The fee rate of a reclaim that replaces the swap's transaction, where the wallet cannot know it: of a transaction that
+    /// it has not seen yet, or whose other inputs it does not know. Makes the wallet forget such a one, which would else be
+    /// in the way.
     fn replacing(&mut self, now: Time, key: SwapKey) -> Option<FeeRate> {
         let record = self.swaps.machines.get(&key).map(Swap::record)?;
         let (agreement, agreed) = (record.agreement()?, record.request.fee_rate);

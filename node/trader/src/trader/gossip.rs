@@ -12,11 +12,12 @@ use crate::Time;
 use crate::command::TradeEvent;
 use crate::output::{Output, Verdict};
 
-/// Statements that one peer may pass on: those of a busy market in which it stands between us and everybody else, and a burst after
-/// a partition. Each costs a signature check of some 50 µs, so one peer cannot take more than a few percent of a core.
+/// Statements that one peer may pass on: those of a busy market in which it stands between us and everybody else, and a burst
+/// after a partition. Each costs a signature check of some 50 µs, so one peer cannot take more than a few percent of a core.
 const FORWARDED: Rate = Rate { burst: 4_096, interval: Duration::from_millis(2) };
 
-/// New statements of one maker: all of its slots twice at once, then one every second, which is faster than anybody changes its mind.
+/// New statements of one maker: all of its slots twice at once, then one every second, which is faster than anybody changes
+/// its mind.
 const MADE: Rate = Rate { burst: 128, interval: Duration::from_secs(1) };
 
 /// Peers whose rate is remembered; connections are fewer.
@@ -119,7 +120,8 @@ impl Trader {
         self.question_backing(order);
     }
 
-    /// A statement left the book; only what could be seen as an order is worth a report, which its reader knows from its addition.
+    /// A statement left the book; only what could be seen as an order is worth a report, which its reader knows from its
+    /// addition.
     pub(super) fn removed(&mut self, order: Option<OrderId>, reason: &str) {
         if let Some(order) = order {
             self.backings.forget(&order);

@@ -12,8 +12,8 @@ use crate::store::{Stored, Table};
 /// Swaps that are remembered: what a busy trader does in weeks, and some tens of MB at most.
 pub(super) const MAX_HISTORY: usize = 4_096;
 
-/// Swaps among them that somebody asked for and that led to nothing. Anybody can begin such a one at no cost, so they must not push
-/// out what was traded.
+/// Swaps among them that somebody asked for and that led to nothing. Anybody can begin such a one at no cost, so they must
+/// not push out what was traded.
 const MAX_FRUITLESS: usize = 512;
 
 /// Which swap of ours.

@@ -30,8 +30,8 @@ const SESSION: Duration = Duration::from_secs(600);
 const INTERVAL: Duration = Duration::from_secs(180);
 /// How much later at most.
 const JITTER: Duration = Duration::from_secs(60);
-/// How soon after a connection the one of the two with the lower key begins, at most. The other one begins after `PATIENCE`, unless
-/// the first one did.
+/// How soon after a connection the one of the two with the lower key begins, at most. The other one begins after `PATIENCE`,
+/// unless the first one did.
 const SOON: Duration = Duration::from_secs(1);
 /// How long the one with the higher key waits.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -240,7 +240,8 @@ fn runestone_of(asset: Asset, units: u128) -> Result<ScriptBuf, CommandError> {
     }
 }
 
-/// Follows a transfer by the rules of the protocols before it leaves: the recipient gets the units and nothing else, and nothing burns.
+/// Follows a transfer by the rules of the protocols before it leaves: the recipient gets the units and nothing else, and
+/// nothing burns.
 fn check_transfer(
     transaction: &Transaction,
     holdings: &BTreeMap<OutPoint, Holdings>,

@@ -13,8 +13,8 @@ use crate::Time;
 /// The time of a reservation without an end: the year 2106.
 pub(super) const FOREVER: Time = Time::from_secs(u32::MAX as u64);
 
-/// Inputs of the maker for which a taker brings the fee, and that it puts up with. More than two are rare; a maker that brings more
-/// makes the taker pay for tidying its wallet.
+/// Inputs of the maker for which a taker brings the fee, and that it puts up with. More than two are rare; a maker that
+/// brings more makes the taker pay for tidying its wallet.
 pub(super) const MAX_MAKER_INPUTS: usize = 6;
 
 /// What the output of the seller must have at least: the dust limit of the longest script that is paid.

@@ -25,7 +25,8 @@ pub(super) const MAX_SWAPS: usize = 512;
 const MAX_INCOMING: usize = 384;
 /// Swaps with one peer at once, in both roles.
 const MAX_PER_PEER: usize = 8;
-/// Messages of one peer: those of [`MAX_PER_PEER`] swaps with repetitions, then two every second. Each may cost a question to the chain.
+/// Messages of one peer: those of [`MAX_PER_PEER`] swaps with repetitions, then two every second. Each may cost a question to
+/// the chain.
 const HEARD: Rate = Rate { burst: 64, interval: Duration::from_millis(500) };
 /// Peers whose rate is remembered; connections are fewer.
 const MAX_SPEAKERS: usize = 4_096;
