@@ -6,6 +6,10 @@ use libp2p::{Multiaddr, PeerId};
 use crate::ice_server::IceServer;
 use crate::limits::Limits;
 
+mod trading;
+
+pub use trading::{Bitcoind, RpcLogin, ServerAddress, ServerAddressError, TradingConfig};
+
 /// Everything that tells one node from another, besides its identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -30,6 +34,8 @@ pub struct Config {
     pub webrtc: WebrtcConfig,
     /// Gossip topics to subscribe to.
     pub topics: Vec<String>,
+    /// Trading. None: the node does not trade.
+    pub trading: Option<TradingConfig>,
     /// Every bound of the node.
     pub limits: Limits,
 }
@@ -47,6 +53,7 @@ impl Default for Config {
             discovery: true,
             webrtc: WebrtcConfig::default(),
             topics: Vec::new(),
+            trading: None,
             limits: Limits::default(),
         }
     }

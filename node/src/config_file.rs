@@ -6,6 +6,7 @@
 //! | `value` | one value: reading, checking, showing |
 //! | `draft` | settings in the making: each source on top of the one before, then what concerns several settings |
 //! | `unit`, `address`, `ice_servers` | durations, sizes, multiaddresses, STUN and TURN servers |
+//! | `trading` | the table `[trading]` |
 //! | `preset` | WebRTC settings that suit a kind of network |
 //! | `origin`, `problem` | where a value came from, and what is wrong with it |
 //! | `template` | the commented file, and the resolved one |
@@ -26,6 +27,7 @@ mod preset;
 mod problem;
 mod setting;
 mod template;
+mod trading;
 mod unit;
 mod value;
 
@@ -35,6 +37,7 @@ pub use origin::{Origin, Place};
 pub use preset::Preset;
 pub use problem::{Problem, Problems};
 pub use template::template;
+pub use trading::TradingSettings;
 
 use draft::Draft;
 use setting::SETTINGS;
@@ -45,7 +48,7 @@ pub const FILE_LIMIT: usize = 1 << 20;
 /// Everything that an operator can set, resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// The node's configuration. ICE servers and certificate are still missing in it: they take files to read.
+    /// The node's configuration. ICE servers, certificate and trading are still missing in it: they take files to read.
     pub node: Config,
     /// The file with its private key.
     pub identity: PathBuf,
@@ -55,6 +58,8 @@ pub struct Settings {
     pub preset: Preset,
     /// The ICE servers, some with their credentials still in files.
     pub ice_servers: Vec<ConfiguredServer>,
+    /// Trading, with the wallet's seed still in its file.
+    pub trading: TradingSettings,
     /// Whether it has a control endpoint.
     pub control: bool,
     /// The control endpoint's socket.
@@ -77,6 +82,7 @@ impl Default for Settings {
             certificate: "certificate.pem".into(),
             preset: Preset::default(),
             ice_servers: Preset::default().ice_servers(),
+            trading: TradingSettings::default(),
             control: true,
             control_socket: "control.sock".into(),
         }

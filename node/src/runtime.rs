@@ -1,21 +1,23 @@
 //! The seam between the node and the world it runs in.
 //!
-//! Everything a node needs from outside passes through [`Runtime`]: sockets, names, tasks, entropy and the calendar. The shipped
-//! binary hands in [`TokioRuntime`](crate::TokioRuntime), the simulator its own; nothing else in the node differs.
+//! Everything a node needs from outside passes through [`Runtime`]: sockets, names, storage, tasks, entropy and the calendar. The
+//! shipped binary hands in [`TokioRuntime`](crate::TokioRuntime), the simulator its own; nothing else in the node differs.
 //!
 //! There is no `sleep` and no `now`: both worlds run on tokio's clock, which the simulator starts paused.
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use redb::StorageBackend;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// What a node needs from the world: sockets, names, tasks, entropy and the calendar.
+/// What a node needs from the world: sockets, names, storage, tasks, entropy and the calendar.
 pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// Binds a UDP socket; port 0 lets the host choose.
     ///
@@ -40,6 +42,15 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
 
     /// Resolves a host name to its addresses, in the resolver's order of preference.
     fn resolve(&self, name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
+
+    /// Opens a file of the host's disk, which only the host's user may read, or makes an empty one and the folders above it.
+    ///
+    /// What was written is sure to outlive a crash of the host when [`StorageBackend::sync_data`] has returned after it; until then
+    /// any part of it may be lost. The file can be opened twice, but the lock on all of it can be had only once.
+    ///
+    /// # Errors
+    /// The host's error when the file cannot be opened or made.
+    fn open_storage(&self, file: &Path) -> io::Result<Box<dyn StorageBackend>>;
 
     /// Runs a task to its end or to the end of the host. `name` is for diagnosis.
     fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>);

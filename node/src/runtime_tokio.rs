@@ -1,14 +1,18 @@
-//! The real world behind the seam: the operating system's sockets, resolver, entropy and calendar, on tokio.
+//! The real world behind the seam: the operating system's sockets, resolver, files, entropy and calendar, on tokio.
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the real side of the seam")]
 
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
+use redb::StorageBackend;
+use redb::backends::FileBackend;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -21,7 +25,7 @@ const UDP_BUFFER: usize = 2 << 20;
 /// Connections that the host completes before the node accepts them. Hosts cap it (Linux: `net.core.somaxconn`).
 const TCP_BACKLOG: i32 = 1_024;
 
-/// The operating system's sockets, resolver, entropy and calendar. Its methods must be called inside a tokio runtime.
+/// The operating system's sockets, resolver, files, entropy and calendar. Its methods must be called inside a tokio runtime.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TokioRuntime;
 
@@ -70,6 +74,11 @@ impl Runtime for TokioRuntime {
         })
     }
 
+    fn open_storage(&self, file: &Path) -> io::Result<Box<dyn StorageBackend>> {
+        let backend = FileBackend::new(open_private(file)?).map_err(io::Error::other)?;
+        Ok(Box::new(backend))
+    }
+
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) {
         tokio::spawn(task);
     }
@@ -93,6 +102,33 @@ fn new_socket(local: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<S
     }
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+/// Opens a file for reading and writing, or makes it with mode 0600 in a folder with mode 0700. A new name is on the disk at once,
+/// as what is synchronised later is the content alone.
+fn open_private(path: &Path) -> io::Result<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut folders = fs::DirBuilder::new();
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::DirBuilderExt::mode(&mut folders, 0o700);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    folders.recursive(true).create(folder)?;
+    options.read(true).write(true);
+    match options.clone().create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
+        made => {
+            let file = made?;
+            // Only Unix opens folders as files. The folder itself may be new, too.
+            if cfg!(unix) {
+                File::open(folder)?.sync_all()?;
+                File::open(folder.join(".."))?.sync_all()?;
+            }
+            Ok(file)
+        }
+    }
 }
 
 /// A link-local IPv6 address means nothing without its zone, which a multiaddress does not carry.

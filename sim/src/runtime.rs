@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,8 +12,10 @@ use std::time::Duration;
 use darkswap_node::{Runtime, TcpListener, TcpStream, UdpSocket};
 use futures::FutureExt;
 use futures::future::{self, BoxFuture};
+use redb::StorageBackend;
 
 use crate::clock::{self, WALL_CLOCK_EPOCH};
+use crate::disk::Disk;
 use crate::entropy::Entropy;
 use crate::socket::{self, Owner, SimTcpListener, SimUdpSocket};
 use crate::tasks::Tasks;
@@ -22,13 +25,15 @@ pub type Names = BTreeMap<String, Vec<IpAddr>>;
 
 /// The [`Runtime`] of one simulated host.
 ///
-/// While the host is down it refuses everything: sockets fail with [`io::ErrorKind::NetworkDown`], and a spawned task is dropped.
+/// While the host is down it refuses everything: sockets and files fail with [`io::ErrorKind::NetworkDown`], and a spawned task is
+/// dropped.
 pub struct SimRuntime {
     pub(crate) name: String,
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) owner: Owner,
     pub(crate) names: Arc<Names>,
     pub(crate) entropy: Mutex<Entropy>,
+    pub(crate) disk: Disk,
     pub(crate) tasks: Tasks,
     pub(crate) start: tokio::time::Instant,
     pub(crate) up: AtomicBool,
@@ -55,9 +60,15 @@ impl SimRuntime {
         self.tasks.count()
     }
 
-    /// Takes the host down: all its tasks end, and new ones are refused.
+    /// The host's disk. It is the same one after a crash and a restart.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Takes the host down: all its tasks end, and new ones are refused. The disk first, so that the tasks' end leaves no trace on it.
     pub(crate) fn crash(&self) {
         self.up.store(false, Ordering::Relaxed);
+        self.disk.crash();
         self.tasks.end_all();
     }
 
@@ -105,6 +116,10 @@ impl Runtime for SimRuntime {
 
     fn resolve(&self, name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
         future::ready(self.lookup(name)).boxed()
+    }
+
+    fn open_storage(&self, file: &Path) -> io::Result<Box<dyn StorageBackend>> {
+        if self.is_up() { Ok(self.disk.open(file)) } else { Err(io::ErrorKind::NetworkDown.into()) }
     }
 
     fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>) {

@@ -34,6 +34,11 @@ in_both_worlds! {
         entropy_differs_from_draw_to_draw,
         names_resolve_or_fail,
         the_calendar_is_plausible;
+    storage:
+        what_is_written_is_read_by_the_next_opening,
+        what_is_beyond_the_end_is_an_error_and_what_is_new_is_zero,
+        the_lock_is_had_once_until_it_is_released,
+        a_store_is_the_same_after_it_was_closed;
     udp:
         a_datagram_is_answered,
         an_oversized_datagram_is_refused,

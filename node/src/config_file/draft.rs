@@ -142,6 +142,7 @@ impl Draft {
         let beside = self.settings.identity.parent().unwrap_or(folder);
         self.settings.certificate = beside.join(&self.settings.certificate);
         self.settings.ice_servers.iter_mut().for_each(|server| server.complete_path(folder));
+        self.settings.trading.complete_paths(folder);
         self.settings.control_socket = folder.join(&self.settings.control_socket);
         Ok(Resolved { settings: self.settings, origins: self.origins })
     }
@@ -188,6 +189,9 @@ impl Draft {
 
     fn check_together(&mut self) {
         self.check_webrtc();
+        for (key, message) in self.settings.trading.contradictions() {
+            self.wrong("trading", key, message);
+        }
         let node = self.settings.node.clone();
         let limits = &node.limits;
         if node.relay_server && node.reachability == Reachability::Private {

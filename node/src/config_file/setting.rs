@@ -3,6 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use bitcoin::Network;
+use darkswap_trade::psbt::{MAX_FEE_RATE, MIN_FEE_RATE};
+use darkswap_trade::swap::WINDOW;
+
 use super::preset::{PRESETS, Preset};
 use super::value::{Choice, Field, Number};
 use crate::config::Reachability;
@@ -43,7 +47,7 @@ impl Setting {
 }
 
 /// The tables with a line about each, in the order of the template.
-pub(super) const TABLES: [(&str, &str); 7] = [
+pub(super) const TABLES: [(&str, &str); 8] = [
     ("node", "The node itself."),
     ("relay", "Circuit relay v2: relaying for others, and the relays that this node uses."),
     ("discovery", "Finding peers through the DHT."),
@@ -52,6 +56,10 @@ pub(super) const TABLES: [(&str, &str); 7] = [
         "WebRTC: direct paths between hosts behind NATs, and to browsers. `darkswap ice test` tries the servers.",
     ),
     ("gossip", "Messages to everybody who subscribed to a topic."),
+    (
+        "trading",
+        "Trading bitcoin against runes and alkanes. It needs a wallet (`darkswap wallet create`) and an Electrum server.",
+    ),
     ("limits", "Bounds that keep a flood or a broken peer from exhausting this host."),
     ("control", "The local endpoint through which `darkswap peers`, `darkswap send` and so on reach a running node."),
 ];
@@ -123,11 +131,34 @@ const POLICY: Choice = Choice {
     write: |all, name| all.node.webrtc.relay_only = name == "relay",
 };
 
+const NETWORK: Choice = Choice {
+    names: &["bitcoin", "testnet4", "signet", "regtest"],
+    read: |all| match all.trading.network {
+        Network::Testnet4 => "testnet4",
+        Network::Signet => "signet",
+        Network::Regtest => "regtest",
+        _ => "bitcoin",
+    },
+    write: |all, name| {
+        all.trading.network = match name {
+            "testnet4" => Network::Testnet4,
+            "signet" => Network::Signet,
+            "regtest" => Network::Regtest,
+            _ => Network::Bitcoin,
+        }
+    },
+};
+
+const CONFIRMATIONS: Number = Number {
+    read: |all| all.trading.policy.confirmations.into(),
+    write: |all, value| all.trading.policy.confirmations = value.try_into().unwrap_or(u32::MAX),
+};
+
 /// More connections than this need more ports, descriptors and memory than one process has.
 const CONNECTIONS: RangeInclusive<u64> = 1..=65_536;
 
 /// Every setting, by table.
-pub(super) static SETTINGS: [Setting; 31] = [
+pub(super) static SETTINGS: [Setting; 45] = [
     Setting::new(
         "node",
         "identity",
@@ -237,6 +268,96 @@ pub(super) static SETTINGS: [Setting; 31] = [
     ),
     Setting::new("gossip", "topics", Field::Topics(|all| &mut all.node.topics), "Topics to subscribe to.")
         .with_example(r#"["orders"]"#),
+    Setting::new(
+        "trading",
+        "enabled",
+        Field::Flag(|all| &mut all.trading.enabled),
+        "Whether this node trades. Without it, orders of others are not even kept.",
+    ),
+    Setting::new("trading", "network", Field::Choice(NETWORK), "The chain. A wallet file serves all of them.")
+        .with_example("\"regtest\""),
+    Setting::new(
+        "trading",
+        "electrum",
+        Field::Servers(|all| &mut all.trading.electrum),
+        "Electrum servers (`host:port`, TCP without TLS), at most 8. The first one that answers is asked, and compared with another \
+         one where there is one.\n\
+         Privacy: the server learns every address of the wallet, and from where it is asked. One's own is best.",
+    )
+    .with_example(r#"["127.0.0.1:50001", "electrum.example.org:50001"]"#),
+    Setting::new(
+        "trading",
+        "bitcoind",
+        Field::Bitcoind(|all| &mut all.trading.bitcoind),
+        "RPC server of a bitcoind with all blocks (not pruned), from which this node finds out which runes are on which output. \
+         Without one, runes cannot be traded.",
+    )
+    .with_example("\"http://127.0.0.1:8332\""),
+    Setting::new(
+        "trading",
+        "bitcoind_cookie_file",
+        Field::OptionalPath(|all| &mut all.trading.bitcoind_cookie_file),
+        "The file `.cookie` in bitcoind's folder, with which this node logs in. Relative to the node's folder.",
+    )
+    .with_example("\"/var/lib/bitcoind/.cookie\""),
+    Setting::new(
+        "trading",
+        "bitcoind_password_file",
+        Field::OptionalPath(|all| &mut all.trading.bitcoind_password_file),
+        "Instead of the cookie: a file with the line `user:password`. Only its owner may read it (mode 0600).",
+    ),
+    Setting::new(
+        "trading",
+        "confirmations",
+        Field::Count(1..=144, CONFIRMATIONS),
+        "Confirmations after which a swap counts as settled and is no longer watched.",
+    ),
+    Setting::new(
+        "trading",
+        "lowest_fee_rate",
+        Field::FeeRate(MIN_FEE_RATE..=MAX_FEE_RATE, |all| &mut all.trading.policy.fee_rates.0),
+        "Swaps that pay less are refused: they may never confirm.",
+    ),
+    Setting::new(
+        "trading",
+        "highest_fee_rate",
+        Field::FeeRate(MIN_FEE_RATE..=MAX_FEE_RATE, |all| &mut all.trading.policy.fee_rates.1),
+        "Nothing pays more, whatever a server estimates or a peer proposes.",
+    ),
+    Setting::new(
+        "trading",
+        "swap_window",
+        Field::Duration(WINDOW.0..=WINDOW.1, |all| &mut all.trading.policy.window),
+        "How long a taker of this node's orders has, from acceptance to signatures. Its coins and this node's are reserved meanwhile.",
+    ),
+    Setting::new(
+        "trading",
+        "folder",
+        Field::Path(|all| &mut all.trading.folder),
+        "Folder of orders, swaps, history and indexes, relative to the node's folder.",
+    ),
+    Setting::new(
+        "trading",
+        "wallet",
+        Field::Path(|all| &mut all.trading.wallet),
+        "File with the sealed seed of the wallet, relative to the node's folder. `darkswap wallet create` makes it. Only its owner \
+         may read it (mode 0600).",
+    ),
+    Setting::new(
+        "trading",
+        "passphrase_file",
+        Field::OptionalPath(|all| &mut all.trading.passphrase_file),
+        "File with the passphrase of the wallet, for a node that starts by itself. Without it and without key_file, `darkswap run` \
+         asks on the terminal. Only its owner may read it (mode 0600).",
+    ),
+    Setting::new(
+        "trading",
+        "key_file",
+        Field::OptionalPath(|all| &mut all.trading.key_file),
+        "File with the key of a wallet that has no passphrase, best on another medium than the wallet. Only its owner may read it \
+         (mode 0600).",
+    )
+    .with_example("\"/media/stick/wallet.key\""),
     count!(connections, CONNECTIONS, "Open connections in all. Each costs about 100 kB of memory."),
     count!(
         connections_per_peer,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use bitcoin::{FeeRate, Network};
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Reachability, WebrtcConfig};
+use crate::config::{Reachability, RpcLogin, TradingConfig, WebrtcConfig};
 use crate::limits::Limits;
 
 fn file(text: &str) -> Sources {
@@ -99,6 +100,21 @@ policy = "relay"
 certificate = "other.pem"
 [gossip]
 topics = ["orders"]
+[trading]
+enabled = true
+network = "signet"
+electrum = ["127.0.0.1:50001", "electrum.example.org:50001"]
+bitcoind = "http://[::1]:38332/"
+bitcoind_cookie_file = "cookie"
+bitcoind_password_file = ""
+confirmations = 3
+lowest_fee_rate = "1.5sat/vB"
+highest_fee_rate = "200 sat/vB"
+swap_window = "2m"
+folder = "state"
+wallet = "/keys/wallet.age"
+passphrase_file = "passphrase"
+key_file = ""
 [limits]
 connections = 10
 connections_per_peer = 4
@@ -123,10 +139,24 @@ socket = "other.sock"
     let defaults = resolve(&Sources::default()).unwrap();
     for (table, settings) in found.to_table() {
         for (key, value) in settings {
-            assert_ne!(value, defaults.to_table()[table][key], "{table}.{key}");
+            // Only one of two logins and only one of two locks can be set at once.
+            if !matches!((table, key), ("trading", "bitcoind_password_file" | "key_file")) {
+                assert_ne!(value, defaults.to_table()[table][key], "{table}.{key}");
+            }
         }
     }
-    let Settings { node, control_socket, identity, certificate, ice_servers, preset, .. } = found.settings;
+    assert_eq!(resolve(&file(&found.to_toml())).unwrap().settings, found.settings);
+    let Settings { node, control_socket, identity, certificate, ice_servers, preset, trading, .. } = found.settings;
+    let seed = darkswap_wallet::Seed::from_entropy(&[7; 16]).unwrap();
+    let TradingConfig { network, electrum, bitcoind, policy, folder, seed: _ } = trading.complete(seed);
+    assert_eq!((network, electrum.len(), folder), (Network::Signet, 2, PathBuf::from("/node/state")));
+    assert_eq!((policy.confirmations, policy.window), (3, Duration::from_secs(120)));
+    assert_eq!(policy.fee_rates, (FeeRate::from_sat_per_kwu(375), FeeRate::from_sat_per_kwu(50_000)));
+    let bitcoind = bitcoind.unwrap();
+    assert_eq!(bitcoind.address.to_string(), "[::1]:38332");
+    assert_eq!(bitcoind.login, RpcLogin::CookieFile("/node/cookie".into()));
+    assert_eq!(trading.wallet, PathBuf::from("/keys/wallet.age"));
+    assert_eq!(trading.passphrase_file, Some("/node/passphrase".into()));
     assert_eq!((node.webrtc.relay_only, preset, ice_servers.len()), (true, Preset::Mobile, 2));
     assert_eq!(certificate, PathBuf::from("/keys/other.pem"));
     assert_eq!(node.reachability, Reachability::Public);
@@ -375,6 +405,33 @@ fn a_wrong_server_is_shown_with_its_place_and_what_was_expected() {
     assert!(problem(&format!("[webrtc]\nice_servers = [{many}]")).contains("found 9 entries, expected at most 8"));
     assert!(problem("[webrtc]\npreset = \"relay_only\"").contains("did you mean `relay-only`?"));
     assert!(problem("[webrtc]\npolicy = \"none\"").contains("expected one of `all`, `relay`"));
+}
+
+#[test]
+fn what_trading_needs_is_asked_for() {
+    for (text, refused) in [
+        ("enabled = true", "2:1: trading.enabled: trading needs the chain, but trading.electrum names no server"),
+        ("bitcoind = \"http://localhost:8332\"", "2:1: trading.bitcoind: needs to log in: set bitcoind_cookie_file"),
+        ("bitcoind = \"https://localhost:8332\"", "expected `http://127.0.0.1:8332`"),
+        (
+            "bitcoind_cookie_file = \"a\"\nbitcoind_password_file = \"b\"",
+            "3:1: trading.bitcoind_password_file: found a ",
+        ),
+        ("key_file = \"a\"\npassphrase_file = \"b\"", "2:1: trading.key_file: found a passphrase_file as well"),
+        ("lowest_fee_rate = \"600sat/vB\"", "expected at most trading.highest_fee_rate"),
+        ("lowest_fee_rate = \"1\"", "expected a fee rate from \"1sat/vB\" to \"2000sat/vB\""),
+        (
+            "electrum = [\"ssl://example.org:50002\"]",
+            "2:13: trading.electrum: `ssl://example.org:50002` is not a server",
+        ),
+        ("electrum = [\"example.org\"]", "found no port, expected `host:port`"),
+        ("network = \"testnet\"", "did you mean `testnet4`?"),
+        ("confirmations = 0", "expected a number from 1 to 144"),
+        ("swap_window = \"1s\"", "expected a duration from \"15s\" to \"10m\""),
+    ] {
+        let found = problem(&format!("[trading]\n{text}"));
+        assert!(found.contains(refused), "{found}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
-//! Durations and sizes as people write them: `90s`, `1h30m`, `64KiB`.
+//! Durations, sizes and fee rates as people write them: `90s`, `1h30m`, `64KiB`, `1.5sat/vB`.
 
 use std::time::Duration;
+
+use bitcoin::FeeRate;
 
 /// Milliseconds of each unit, largest first.
 const DURATIONS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
@@ -61,6 +63,30 @@ pub(super) fn show_size(bytes: u64) -> String {
         .map_or_else(|| format!("{bytes}B"), |(name, unit)| format!("{}{name}", bytes / unit))
 }
 
+/// What follows the number of a fee rate.
+const FEE_RATE: &str = "sat/vB";
+
+/// Reads a number with at most three decimal places: `12 sat/vB`, `1.5sat/vB`.
+pub(super) fn parse_fee_rate(text: &str) -> Option<FeeRate> {
+    let number = text.trim().strip_suffix(FEE_RATE)?.trim_end();
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(decimals) || decimals.len() > 3 {
+        return None;
+    }
+    let thousandths = whole.parse::<u64>().ok()?.checked_mul(1_000)?;
+    let thousandths = thousandths.checked_add(format!("{decimals:0<3}").parse().ok()?)?;
+    // A virtual byte has four weight units: 1 sat/vB is 250 sat/kwu.
+    thousandths.is_multiple_of(4).then(|| FeeRate::from_sat_per_kwu(thousandths / 4))
+}
+
+/// The shortest exact form: `1.5sat/vB`.
+pub(super) fn show_fee_rate(fee_rate: FeeRate) -> String {
+    let (whole, rest) = (fee_rate.to_sat_per_kwu() / 250, fee_rate.to_sat_per_kwu() % 250);
+    let decimals = format!(".{:03}", rest * 4);
+    format!("{whole}{}{FEE_RATE}", decimals.trim_end_matches('0').trim_end_matches('.'))
+}
+
 fn leading_number(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     Some((text[..end].parse().ok()?, text[end..].trim_start()))
@@ -94,6 +120,20 @@ mod tests {
         {
             assert_eq!(parse_duration(text), None, "{text}");
         }
+        assert_eq!(parse_fee_rate("1.5 sat/vB"), Some(FeeRate::from_sat_per_kwu(375)));
+        for text in [
+            "",
+            "1",
+            "sat/vB",
+            ".5sat/vB",
+            "1.sat/vB",
+            "1.001sat/vB",
+            "1.0000sat/vB",
+            "-1sat/vB",
+            "99999999999999999sat/vB",
+        ] {
+            assert_eq!(parse_fee_rate(text), None, "{text}");
+        }
         for text in ["", "KiB", "5 KIB", "-1", "1.5MiB", "18446744073709551615KiB"] {
             assert_eq!(parse_size(text), None, "{text}");
         }
@@ -101,7 +141,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_reads_back(milliseconds in any::<u64>(), bytes in any::<u64>()) {
+        fn what_is_shown_reads_back(milliseconds in any::<u64>(), bytes in any::<u64>(), fee in 0..u64::MAX / 4_000) {
+            let fee_rate = FeeRate::from_sat_per_kwu(fee);
+            prop_assert_eq!(parse_fee_rate(&show_fee_rate(fee_rate)), Some(fee_rate));
             let duration = Duration::from_millis(milliseconds);
             prop_assert_eq!(parse_duration(&show_duration(duration)), Some(duration));
             prop_assert_eq!(parse_size(&show_size(bytes)), Some(bytes));
@@ -109,7 +151,7 @@ mod tests {
 
         #[test]
         fn arbitrary_text_never_panics(text in "\\PC*") {
-            let _ = (parse_duration(&text), parse_size(&text));
+            let _ = (parse_duration(&text), parse_size(&text), parse_fee_rate(&text));
         }
     }
 }

@@ -1,16 +1,18 @@
 //! Reading one value from the file, the environment or a flag, and showing it.
 
 use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use bitcoin::FeeRate;
 use libp2p::Multiaddr;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::ice_servers::{self, ConfiguredServer};
 use super::problem::{excerpt, suggestion};
-use super::{Settings, address, unit};
-use crate::config::PeerAddress;
+use super::{Settings, address, trading, unit};
+use crate::config::{PeerAddress, ServerAddress};
 
 /// Entries of one list. A node has no use for more, and each costs a socket or a connection.
 const LIST_LIMIT: usize = 64;
@@ -56,7 +58,11 @@ pub(super) enum Field {
     Flag(fn(&mut Settings) -> &mut bool),
     Choice(Choice),
     IceServers(fn(&mut Settings) -> &mut Vec<ConfiguredServer>),
-    Path(fn(&mut Settings) -> &mut std::path::PathBuf),
+    Servers(fn(&mut Settings) -> &mut Vec<ServerAddress>),
+    Bitcoind(fn(&mut Settings) -> &mut Option<ServerAddress>),
+    Path(fn(&mut Settings) -> &mut PathBuf),
+    OptionalPath(fn(&mut Settings) -> &mut Option<PathBuf>),
+    FeeRate(RangeInclusive<FeeRate>, fn(&mut Settings) -> &mut FeeRate),
     Duration(RangeInclusive<Duration>, fn(&mut Settings) -> &mut Duration),
     Count(RangeInclusive<u64>, Number),
     Size(RangeInclusive<u64>, Number),
@@ -87,6 +93,8 @@ impl Field {
             Self::Peers(place) => *place(settings) = texts(raw, address::direct_peer_address)?,
             Self::Topics(place) => *place(settings) = texts(raw, topic)?,
             Self::IceServers(place) => *place(settings) = ice_servers::read(raw)?,
+            Self::Servers(place) => *place(settings) = trading::read_servers(raw)?,
+            Self::Bitcoind(place) => *place(settings) = trading::read_bitcoind(raw)?,
             Self::Flag(place) => {
                 *place(settings) = raw.boolean().ok_or_else(|| raw.unexpected(&self.expected()))?;
             }
@@ -101,6 +109,15 @@ impl Field {
             Self::Path(place) => {
                 let text = raw.text().filter(|text| !text.is_empty() && !text.contains('\0'));
                 *place(settings) = text.ok_or_else(|| raw.unexpected(&self.expected()))?.into();
+            }
+            Self::OptionalPath(place) => {
+                let text =
+                    raw.text().filter(|text| !text.contains('\0')).ok_or_else(|| raw.unexpected(&self.expected()))?;
+                *place(settings) = (!text.is_empty()).then(|| text.into());
+            }
+            Self::FeeRate(range, place) => {
+                let fee_rate = raw.text().and_then(unit::parse_fee_rate).filter(|found| range.contains(found));
+                *place(settings) = fee_rate.ok_or_else(|| raw.unexpected(&self.expected()))?;
             }
             Self::Duration(range, place) => {
                 let duration = raw.text().and_then(unit::parse_duration).filter(|found| range.contains(found));
@@ -131,12 +148,19 @@ impl Field {
                 &place(&mut settings).iter().map(|to| format!("{}/p2p/{}", to.address, to.peer)).collect::<Vec<_>>(),
             ),
             Self::Topics(place) => texts(place(&mut settings)),
+            Self::Servers(place) => texts(place(&mut settings)),
+            Self::Bitcoind(place) => trading::show_bitcoind(place(&mut settings).as_ref()).into(),
             Self::Flag(place) => (*place(&mut settings)).into(),
             Self::Choice(choice) => (choice.read)(&settings).into(),
             Self::IceServers(place) => {
                 place(&mut settings).iter().map(ConfiguredServer::show).collect::<Vec<toml::Value>>().into()
             }
             Self::Path(place) => place(&mut settings).to_string_lossy().into_owned().into(),
+            Self::OptionalPath(place) => place(&mut settings)
+                .as_ref()
+                .map_or_else(String::new, |path| path.to_string_lossy().into_owned())
+                .into(),
+            Self::FeeRate(_, place) => unit::show_fee_rate(*place(&mut settings)).into(),
             Self::Duration(_, place) => unit::show_duration(*place(&mut settings)).into(),
             Self::Count(_, number) => i64::try_from((number.read)(&settings)).unwrap_or(i64::MAX).into(),
             Self::Size(_, number) => unit::show_size((number.read)(&settings)).into(),
@@ -151,7 +175,11 @@ impl Field {
             Self::Flag(_) => "`true` or `false`".to_owned(),
             Self::Choice(choice) => format!("one of {}", quoted(choice.names)),
             Self::IceServers(_) => "a list of servers".to_owned(),
+            Self::Servers(_) => "a list of servers, `host:port`".to_owned(),
+            Self::Bitcoind(_) => "an address such as `http://127.0.0.1:8332`".to_owned(),
             Self::Path(_) => "a path".to_owned(),
+            Self::OptionalPath(_) => "a path, or nothing".to_owned(),
+            Self::FeeRate(..) => format!("a fee rate from {range}"),
             Self::Duration(..) => format!("a duration from {range}"),
             Self::Count(..) => format!("a number from {range}"),
             Self::Size(..) => format!("a size from {range}"),
@@ -163,6 +191,7 @@ impl Field {
         let (from, to) = match self {
             Self::Duration(range, _) => (unit::show_duration(*range.start()), unit::show_duration(*range.end())),
             Self::Size(range, _) => (unit::show_size(*range.start()), unit::show_size(*range.end())),
+            Self::FeeRate(range, _) => (unit::show_fee_rate(*range.start()), unit::show_fee_rate(*range.end())),
             Self::Count(range, _) => return Some(format!("{} to {}", range.start(), range.end())),
             Self::Listen(_)
             | Self::External(_)
@@ -171,7 +200,10 @@ impl Field {
             | Self::Flag(_)
             | Self::Choice(_)
             | Self::IceServers(_)
-            | Self::Path(_) => return None,
+            | Self::Servers(_)
+            | Self::Bitcoind(_)
+            | Self::Path(_)
+            | Self::OptionalPath(_) => return None,
         };
         Some(format!("\"{from}\" to \"{to}\""))
     }

@@ -47,7 +47,7 @@ impl Scheme {
 }
 
 /// A host name in lower case, or an address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Host {
     /// An address.
     Ip(IpAddr),

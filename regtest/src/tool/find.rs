@@ -126,6 +126,10 @@ pub fn examine(tool: Tool, path: &Path, source: Source) -> Result<Found> {
     let shown = path.display();
     let mut command = Command::new(path);
     command.arg(tool.version_flag());
+    // Even for its version bitcoind writes settings into its data folder, and two that do so at once fail.
+    if tool == Tool::Bitcoind {
+        command.arg("-nosettings");
+    }
     let answer = wait::output_within(&mut command, ANSWER).with_context(|| format!("{shown} does not start"))?;
     let Some((status, text)) = answer else {
         bail!("{shown} {} gave no answer within {} s", tool.version_flag(), ANSWER.as_secs());

@@ -3,6 +3,7 @@
 mod capture;
 mod connections;
 mod crash;
+mod disk;
 mod ends;
 mod packets;
 

@@ -1,6 +1,7 @@
 //! The clauses of the seam's contract, and the two worlds that they are checked in.
 
 pub(crate) mod host;
+pub(crate) mod storage;
 pub(crate) mod tcp;
 pub(crate) mod udp;
 
