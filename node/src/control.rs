@@ -5,7 +5,7 @@
 //! | `request`, `reply` | what is asked and answered |
 //! | `wire` | the bytes of a line |
 //! | `lines` | bounded reading of lines |
-//! | `event_record` | an event as JSON, for this endpoint and for logs |
+//! | `event_record`, `trade_record` | an event as JSON, for this endpoint and for logs |
 //! | `subscribers` | bounded queues of events, one per listening client |
 //! | `endpoint` | the local socket (Unix) or named pipe (Windows) |
 //! | `server`, `session`, `client` | the two ends |
@@ -37,6 +37,7 @@ mod request;
 mod server;
 mod session;
 mod subscribers;
+mod trade_record;
 mod wire;
 
 pub use client::{Client, ClientError, EventStream};

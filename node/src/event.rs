@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use darkswap_core::message::MessageId;
 use darkswap_core::path::PathKind;
+use darkswap_trader::command::TradeEvent;
 pub use darkswap_webrtc::connection::{CandidateKind, IceState};
 use libp2p::{Multiaddr, PeerId};
 
@@ -216,6 +217,8 @@ pub enum Event {
         /// Whether others can dial it.
         reachable: bool,
     },
+    /// Something happened in trading.
+    Trade(TradeEvent),
 }
 
 /// The transport of a connection.

@@ -9,6 +9,8 @@ use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::trading::Trading;
+use crate::trading::link::Act;
 use crate::transport::DataChannels;
 pub use crate::transport::webrtc::data_channel::{
     ChannelOptions, DataChannel, DataChannelError, Priority, Reliability,
@@ -20,6 +22,7 @@ pub struct Handle {
     peer_id: PeerId,
     commands: mpsc::Sender<Command>,
     channels: DataChannels,
+    trading: Option<Trading>,
 }
 
 /// A data channel that a peer opened.
@@ -119,24 +122,54 @@ pub struct PeerStatus {
 /// A command with the way back for its answer.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Connect { peer: PeerId, addresses: Vec<Multiaddr>, answer: oneshot::Sender<Result<PathKind, CommandError>> },
-    Disconnect { peer: PeerId, answer: oneshot::Sender<()> },
-    Send { peer: PeerId, payload: Bytes, answer: oneshot::Sender<Result<Receipt, CommandError>> },
-    Publish { topic: String, payload: Bytes, answer: oneshot::Sender<Result<(), CommandError>> },
-    Peers { answer: oneshot::Sender<Vec<PeerStatus>> },
-    Status { answer: oneshot::Sender<Status> },
-    AcceptChannel { answer: oneshot::Sender<InboundChannel> },
-    Stop { answer: oneshot::Sender<()> },
+    Connect {
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        answer: oneshot::Sender<Result<PathKind, CommandError>>,
+    },
+    Disconnect {
+        peer: PeerId,
+        answer: oneshot::Sender<()>,
+    },
+    Send {
+        peer: PeerId,
+        payload: Bytes,
+        answer: oneshot::Sender<Result<Receipt, CommandError>>,
+    },
+    Publish {
+        topic: String,
+        payload: Bytes,
+        answer: oneshot::Sender<Result<(), CommandError>>,
+    },
+    Peers {
+        answer: oneshot::Sender<Vec<PeerStatus>>,
+    },
+    Status {
+        answer: oneshot::Sender<Status>,
+    },
+    AcceptChannel {
+        answer: oneshot::Sender<InboundChannel>,
+    },
+    Stop {
+        answer: oneshot::Sender<()>,
+    },
+    /// From the trader's task, which waits for no answer.
+    Trading(Act),
 }
 
 impl Handle {
     pub(crate) fn new(peer_id: PeerId, commands: mpsc::Sender<Command>) -> Self {
-        Self { peer_id, commands, channels: DataChannels::default() }
+        Self { peer_id, commands, channels: DataChannels::default(), trading: None }
     }
 
     /// The same handle for a node whose data channels are these.
     pub(crate) fn with_channels(self, channels: DataChannels) -> Self {
         Self { channels, ..self }
+    }
+
+    /// The same handle for a node that trades, or does not.
+    pub(crate) fn with_trading(self, trading: Option<Trading>) -> Self {
+        Self { trading, ..self }
     }
 
     /// The node's peer id.
@@ -196,6 +229,12 @@ impl Handle {
     /// [`CommandError::Stopped`].
     pub async fn accept_channel(&self) -> Result<InboundChannel, CommandError> {
         self.ask(|answer| Command::AcceptChannel { answer }).await
+    }
+
+    /// The way to talk to the node's trader. None: the node does not trade.
+    #[must_use]
+    pub fn trading(&self) -> Option<Trading> {
+        self.trading.clone()
     }
 
     /// Every connected or wanted peer, by peer id.

@@ -4,6 +4,7 @@
 //! [`Runtime`] that is handed in.
 
 pub mod certificate_file;
+pub mod chain;
 pub mod config;
 pub mod config_file;
 pub mod control;
@@ -17,7 +18,10 @@ mod node;
 mod private_file;
 mod runtime;
 mod runtime_tokio;
+pub mod store;
+pub mod trading;
 pub mod transport;
+pub mod wallet_file;
 
 pub use config::Config;
 pub use event::Event;

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use libp2p::PeerId;
 
+use super::trading::{Asset, Order, Trade};
+use super::wallet::Wallet;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -80,6 +83,18 @@ pub(crate) enum Command {
     /// STUN and TURN servers, which WebRTC needs behind NATs
     #[command(subcommand)]
     Ice(Ice),
+    /// The wallet: make it, restore it, look into it
+    #[command(subcommand)]
+    Wallet(Wallet),
+    /// Orders: offer an asset or bitcoin, and see what others offer
+    #[command(subcommand)]
+    Order(Order),
+    /// Trades: take orders and follow swaps
+    #[command(subcommand)]
+    Trade(Trade),
+    /// Runes and alkanes of the wallet
+    #[command(subcommand)]
+    Asset(Asset),
     /// Stop the running node in good order
     Stop,
 }

@@ -98,7 +98,7 @@ pub(crate) fn with_client<T, F: Future<Output = Result<T, Failure>>>(
         .block_on(async { work(Client::connect(&settings.control_socket).await?).await })
 }
 
-fn ask(place: &Place, request: &Request) -> Result<Reply, Failure> {
+pub(crate) fn ask(place: &Place, request: &Request) -> Result<Reply, Failure> {
     with_client(place, async |mut client| Ok(client.call(request).await?))
 }
 
@@ -146,6 +146,6 @@ fn milliseconds(seconds: f64) -> String {
     format!("{:.1} ms", seconds * 1_000.0)
 }
 
-fn unexpected() -> Failure {
+pub(crate) fn unexpected() -> Failure {
     Failure::failed("the node answered something else than what was asked")
 }

@@ -37,7 +37,7 @@ fn is_wanted(event: &Map<String, Value>, only: &[String]) -> bool {
 const SHOWN: usize = 200;
 
 /// The event's name, then its fields as `name=value`.
-fn line(event: &Map<String, Value>) -> String {
+pub(crate) fn line(event: &Map<String, Value>) -> String {
     let name = event.get("event").and_then(Value::as_str).unwrap_or("event");
     let fields = event.iter().filter(|(key, value)| *key != "event" && !value.is_null()).map(|(key, value)| {
         let text = match value {

@@ -6,6 +6,7 @@ use darkswap_node::certificate_file::CertificateFileError;
 use darkswap_node::config_file::Problems;
 use darkswap_node::control::{BindError, ClientError, ErrorKind};
 use darkswap_node::identity::IdentityError;
+use darkswap_node::wallet_file::WalletFileError;
 
 use super::output;
 
@@ -85,11 +86,29 @@ impl From<CertificateFileError> for Failure {
     }
 }
 
+impl From<WalletFileError> for Failure {
+    fn from(error: WalletFileError) -> Self {
+        match error {
+            // Which files are read is what the arguments and the configuration say.
+            WalletFileError::Io { action: "read", .. }
+            | WalletFileError::ReadableByOthers { .. }
+            | WalletFileError::Refused { .. }
+            | WalletFileError::NotALine(_)
+            | WalletFileError::NotWords(_) => Self::BadInput(error.into()),
+            WalletFileError::Io { .. } | WalletFileError::Exists { .. } => Self::Failed(error.into()),
+        }
+    }
+}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
             ClientError::NotRunning(_) => Self::NotRunning(error.into()),
-            ClientError::Refused(refusal) if refusal.kind == ErrorKind::Malformed => Self::BadInput(error.into()),
+            ClientError::Refused(refusal)
+                if matches!(refusal.kind, ErrorKind::Malformed | ErrorKind::Invalid | ErrorKind::NotTrading) =>
+            {
+                Self::BadInput(error.into())
+            }
             ClientError::Io { .. }
             | ClientError::Broken(_)
             | ClientError::Closed

@@ -65,7 +65,7 @@ fn exists(path: &Path) -> Result<bool, Failure> {
 }
 
 /// The folder holds a private key and a control socket, so others have no business in it.
-fn create_folder(folder: &Path) -> Result<(), Failure> {
+pub(crate) fn create_folder(folder: &Path) -> Result<(), Failure> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

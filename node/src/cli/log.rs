@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 
 use darkswap_node::Event;
 use darkswap_node::control::event_record;
+use darkswap_trader::command::TradeEvent;
 use serde_json::Value;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
@@ -67,6 +68,9 @@ pub(crate) fn event(event: &Event) {
                     kind = text("kind"),
                     evidence = text("evidence"),
                     reason = text("reason"),
+                    order = text("order"),
+                    swap = text("swap"),
+                    txid = text("txid"),
                     "{}",
                     text("event").unwrap_or_default()
                 );
@@ -81,6 +85,21 @@ pub(crate) fn event(event: &Event) {
     }
 }
 
+/// What concerns the node's own money is told, what concerns others' orders is not.
+fn trade_level(event: &TradeEvent) -> Level {
+    match event {
+        TradeEvent::Failed { .. }
+        | TradeEvent::SwapMisbehaviour { .. }
+        | TradeEvent::Chain { down: Some(_) }
+        | TradeEvent::StatementRefused { misbehaviour: true, .. } => Level::WARN,
+        TradeEvent::SwapMoved { .. } | TradeEvent::Chain { down: None } => Level::INFO,
+        TradeEvent::StatementRefused { misbehaviour: false, .. }
+        | TradeEvent::Reconciled { .. }
+        | TradeEvent::Balance(_) => Level::DEBUG,
+        TradeEvent::OrderAdded { .. } | TradeEvent::OrderRemoved { .. } => Level::TRACE,
+    }
+}
+
 /// Warnings ask for an operator; information is rare in a healthy node and names no peer's network address.
 fn level(event: &Event) -> Level {
     match event {
@@ -88,6 +107,7 @@ fn level(event: &Event) -> Level {
         | Event::ReservationLost { .. }
         | Event::MessageFailed { .. }
         | Event::Misbehaviour { .. } => Level::WARN,
+        Event::Trade(event) => trade_level(event),
         Event::Listening { .. }
         | Event::ListenerClosed { reason: None, .. }
         | Event::ExternalAddress { .. }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `arguments` | what can be typed |
 //! | `settings` | where the configuration comes from |
-//! | `init`, `run`, `config`, `commands`, `events`, `ice` | the commands |
+//! | `init`, `run`, `config`, `commands`, `events`, `ice`, `wallet`, `trading` | the commands |
 //! | `ready`, `signals`, `log` | what a running node shows and obeys |
 //! | `output`, `table`, `failure` | what a command prints, and how it ends |
 
@@ -22,6 +22,8 @@ mod run;
 mod settings;
 mod signals;
 mod table;
+mod trading;
+mod wallet;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,10 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Send(options) => commands::send(&place, &options),
         Command::Publish(options) => commands::publish(&place, &options),
         Command::Ice(Ice::Test(options)) => ice::test(&place, &options),
+        Command::Wallet(command) => wallet::wallet(&place, &command),
+        Command::Order(command) => trading::order(&place, &command),
+        Command::Trade(command) => trading::trade(&place, &command),
+        Command::Asset(command) => trading::asset(&place, &command),
         Command::Stop => commands::stop(&place),
     }
 }

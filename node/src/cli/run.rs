@@ -20,7 +20,8 @@ use super::arguments::{Place, Run};
 use super::failure::Failure;
 use super::ready::Readiness;
 use super::signals::Signals;
-use super::{log, output, settings};
+use super::wallet::OldLock;
+use super::{log, output, settings, wallet};
 
 /// How long the listeners may take to open.
 const OPENING: Duration = Duration::from_secs(10);
@@ -34,6 +35,10 @@ pub(crate) fn run(place: &Place, options: &Run) -> Result<(), Failure> {
     if settings.node.webrtc.enabled {
         settings.node.webrtc.ice_servers = settings::ice_servers(&settings)?;
         settings.node.webrtc.certificate = Some(certificate_file::load_or_create(&settings.certificate)?.0);
+    }
+    if settings.trading.enabled {
+        let seed = wallet::open(&settings.trading, &OldLock::default())?;
+        settings.node.trading = Some(settings.trading.complete(seed));
     }
     log::start(options.log_format)?;
     tokio::runtime::Builder::new_multi_thread()

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::reply::Path;
 use super::request::Payload;
+use super::trade_record::trade_record;
 use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
 
 /// An event as a flat JSON object: its name in snake case under `event`, then its fields. Peers, addresses and ids are text, times are
@@ -82,6 +83,7 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::Reachability { address, reachable } => {
             json!({"event": "reachability", "address": address, "reachable": reachable})
         }
+        Event::Trade(event) => return trade_record(event),
     };
     match record {
         Value::Object(record) => record,

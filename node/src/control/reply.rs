@@ -1,11 +1,13 @@
 //! What a node answers.
 
 use darkswap_core::path::PathKind;
+use darkswap_trader::command;
 use libp2p::{Multiaddr, PeerId};
 use serde::{Deserialize, Serialize};
 
 use super::text;
 use crate::handle::{CommandError, PeerStatus, Receipt, Status};
+use crate::trading::TradingError;
 
 /// What a node answers when it did what was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +24,8 @@ pub enum Reply {
     },
     /// To `send`.
     Sent(ReceiptReport),
+    /// To `trade`.
+    Trade(command::Reply),
     /// To `subscribe`: events follow.
     Subscribed,
     /// To everything else.
@@ -117,6 +121,16 @@ pub enum ErrorKind {
     LimitReached,
     /// The node has stopped.
     Stopped,
+    /// The node does not trade.
+    NotTrading,
+    /// What was asked of the trader makes no sense as it is.
+    Invalid,
+    /// There is no such order or swap.
+    NotFound,
+    /// The wallet cannot pay it.
+    Funds,
+    /// The chain is not reachable, or refused it.
+    Chain,
 }
 
 impl Path {
@@ -179,6 +193,22 @@ impl From<CommandError> for Refusal {
             CommandError::NotAcknowledged { .. } => ErrorKind::NotAcknowledged,
             CommandError::LimitReached { .. } => ErrorKind::LimitReached,
             CommandError::NotPublished { .. } => ErrorKind::NotPublished,
+        };
+        Self { kind, message: error.to_string() }
+    }
+}
+
+impl From<TradingError> for Refusal {
+    fn from(error: TradingError) -> Self {
+        let kind = match &error {
+            TradingError::Stopped(_) => ErrorKind::Stopped,
+            TradingError::Refused(refused) => match refused {
+                command::CommandError::Invalid(_) => ErrorKind::Invalid,
+                command::CommandError::NotFound(_) => ErrorKind::NotFound,
+                command::CommandError::Funds(_) => ErrorKind::Funds,
+                command::CommandError::Chain(_) => ErrorKind::Chain,
+                command::CommandError::Limit(_) => ErrorKind::LimitReached,
+            },
         };
         Self { kind, message: error.to_string() }
     }

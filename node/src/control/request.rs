@@ -1,6 +1,7 @@
 //! What a client asks.
 
 use bytes::Bytes;
+use darkswap_trader::command::Command;
 use data_encoding::BASE64;
 use libp2p::{Multiaddr, PeerId};
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,8 @@ pub enum Request {
         /// What.
         payload: Payload,
     },
+    /// Ask the node's trader.
+    Trade(Command),
     /// From now on write every event to this connection, and answer nothing else on it.
     Subscribe,
     /// Close every connection in good order and end the node.

@@ -75,6 +75,14 @@ async fn execute(handle: &Handle, request: Request) -> Result<Reply, Refusal> {
             handle.publish(&topic, bytes(payload)?).await?;
             Reply::Done
         }
+        Request::Trade(command) => {
+            let trading = handle.trading().ok_or_else(|| Refusal {
+                kind: ErrorKind::NotTrading,
+                message: "the node does not trade; set trading.enabled = true in its configuration and restart it"
+                    .to_owned(),
+            })?;
+            Reply::Trade(trading.ask(command).await?)
+        }
         Request::Subscribe => Reply::Subscribed,
         Request::Stop => {
             handle.stop().await?;

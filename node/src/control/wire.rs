@@ -57,8 +57,9 @@ pub(super) fn decode_request(line: &[u8]) -> Result<(u64, Request), (Option<u64>
             return Err((id, malformed("there is no version", &expected)));
         }
     }
+    // From the text: a `Value` has no numbers beyond 64 bits, which units of assets can be.
     let line: RequestLine<Request> =
-        serde_json::from_value(value).map_err(|error| (id, malformed("not a request", &error)))?;
+        serde_json::from_slice(line).map_err(|error| (id, malformed("not a request", &error)))?;
     Ok((line.id, line.request))
 }
 

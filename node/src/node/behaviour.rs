@@ -1,6 +1,7 @@
 //! The libp2p behaviours of a node and their configuration.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
@@ -13,6 +14,7 @@ use super::candidates;
 use crate::config::{Config, Reachability};
 use crate::limits::{Limits, fixed};
 use crate::message_codec::{Codec, PROTOCOL};
+use crate::trading::{self, ORDERS};
 use crate::transport::webrtc::signalling;
 
 /// What identify tells of the protocol family and the program.
@@ -36,6 +38,17 @@ pub(super) struct Behaviour {
     pub(super) kad: Toggle<kad::Behaviour<kad::store::MemoryStore>>,
     pub(super) gossip: gossipsub::Behaviour,
     pub(super) messages: request_response::Behaviour<Codec>,
+    pub(super) sync: Toggle<request_response::Behaviour<trading::codec::Codec>>,
+    pub(super) trade: Toggle<request_response::Behaviour<trading::codec::Codec>>,
+}
+
+/// What trading asks of the behaviours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judged {
+    /// Whether the protocols of traders are spoken.
+    pub(super) trades: bool,
+    /// Whether gossip is judged before it is passed on.
+    pub(super) validates: bool,
 }
 
 pub(super) fn build(
@@ -43,6 +56,7 @@ pub(super) fn build(
     identity: &Keypair,
     circuits: relay::client::Behaviour,
     signalling: Option<signalling::Behaviour>,
+    judged: Judged,
 ) -> Result<Behaviour, NodeError> {
     let local = identity.public().to_peer_id();
     let public = config.reachability == Reachability::Public;
@@ -67,7 +81,7 @@ pub(super) fn build(
         autonat_client: auto.then(autonat::v2::client::Behaviour::default).into(),
         autonat_server: public.then(autonat::v2::server::Behaviour::default).into(),
         kad: config.discovery.then(|| dht(local, config.reachability)).into(),
-        gossip: gossip(identity, &config.limits, config.relay_server)?,
+        gossip: gossip(identity, &config.limits, config.relay_server, judged.validates)?,
         messages: request_response::Behaviour::with_codec(
             Codec::new(config.limits.message_size),
             [(PROTOCOL, request_response::ProtocolSupport::Full)],
@@ -75,7 +89,27 @@ pub(super) fn build(
                 .with_request_timeout(fixed::message::ATTEMPT)
                 .with_max_concurrent_streams(fixed::message::STREAMS),
         ),
+        sync: judged.trades.then(|| traders(trading::codec::SYNC, trading::limits::SYNC, trading::limits::SYNC)).into(),
+        trade: judged
+            .trades
+            .then(|| traders(trading::codec::TRADE, trading::limits::TRADE, trading::codec::TAKEN.len()))
+            .into(),
     })
+}
+
+/// A protocol of traders with requests and answers of at most so many bytes.
+fn traders(
+    protocol: StreamProtocol,
+    request: usize,
+    answer: usize,
+) -> request_response::Behaviour<trading::codec::Codec> {
+    request_response::Behaviour::with_codec(
+        trading::codec::Codec::new(request, answer),
+        [(protocol, request_response::ProtocolSupport::Full)],
+        request_response::Config::default()
+            .with_request_timeout(trading::limits::EXCHANGE)
+            .with_max_concurrent_streams(trading::limits::STREAMS),
+    )
 }
 
 fn connection_limits(limits: &Limits) -> connection_limits::Behaviour {
@@ -130,10 +164,13 @@ fn dht(local: PeerId, reachability: Reachability) -> kad::Behaviour<kad::store::
 /// A relay is the hub of many peers that know nobody else, far more than a mesh holds. It announces every message to all of them
 /// (IHAVE), so that those outside its mesh can ask for it within a heartbeat. Forwarding to all at once would be faster for them, and
 /// cost twice as much.
-fn gossip(identity: &Keypair, limits: &Limits, hub: bool) -> Result<gossipsub::Behaviour, NodeError> {
+fn gossip(identity: &Keypair, limits: &Limits, hub: bool, validates: bool) -> Result<gossipsub::Behaviour, NodeError> {
     let mut config = gossipsub::ConfigBuilder::default();
     if hub {
         config.gossip_factor(1.0);
+    }
+    if validates {
+        config.validate_messages();
     }
     let config = config
         .message_id_fn(gossip_id)
@@ -143,8 +180,36 @@ fn gossip(identity: &Keypair, limits: &Limits, hub: bool) -> Result<gossipsub::B
         .connection_handler_queue_len(fixed::gossip::QUEUE)
         .build()
         .map_err(|error| NodeError::Gossip(error.to_string()))?;
-    gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Signed(identity.clone()), config)
-        .map_err(|error| NodeError::Gossip(error.to_owned()))
+    let mut gossip = gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Signed(identity.clone()), config)
+        .map_err(|error| NodeError::Gossip(error.to_owned()))?;
+    if validates {
+        gossip.with_peer_score(scores(), gossipsub::PeerScoreThresholds::default()).map_err(NodeError::Gossip)?;
+    }
+    Ok(gossip)
+}
+
+/// Scores only for what is wrong. Nothing is earned: a forger must not save up for it by passing on what is right. Few
+/// deliveries are no fault: orders are rare. Many peers of one address are none either: a carrier's NAT, or a relay.
+fn scores() -> gossipsub::PeerScoreParams {
+    use trading::limits::score;
+    let decay = |time: Duration| gossipsub::score_parameter_decay(time);
+    let orders = gossipsub::TopicScoreParams {
+        topic_weight: 1.0,
+        time_in_mesh_weight: 0.0,
+        first_message_deliveries_weight: 0.0,
+        mesh_message_deliveries_weight: 0.0,
+        mesh_failure_penalty_weight: 0.0,
+        invalid_message_deliveries_weight: score::INVALID,
+        invalid_message_deliveries_decay: decay(score::FORGIVEN),
+        ..gossipsub::TopicScoreParams::default()
+    };
+    gossipsub::PeerScoreParams {
+        topics: std::iter::once((gossipsub::IdentTopic::new(ORDERS).hash(), orders)).collect(),
+        ip_colocation_factor_weight: 0.0,
+        behaviour_penalty_threshold: score::PROMISES,
+        retain_score: score::REMEMBERED,
+        ..gossipsub::PeerScoreParams::default()
+    }
 }
 
 /// The name of a gossip message: the end of its signer's peer id, and its number. libp2p's own is three times as long and costs a

@@ -15,7 +15,7 @@ impl Node {
         match command {
             Command::Connect { peer, addresses, answer } => self.connect(peer, addresses, answer),
             Command::Disconnect { peer, answer } => {
-                if self.peers.contains_key(&peer) {
+                if self.note_application(peer, false) && self.peers.contains_key(&peer) {
                     self.input(peer, Input::Release);
                 }
                 let _ = answer.send(());
@@ -42,6 +42,7 @@ impl Node {
                 }
             },
             Command::Stop { answer } => self.stopping = Some(answer),
+            Command::Trading(act) => self.on_act(act),
         }
     }
 
@@ -65,7 +66,13 @@ impl Node {
         self.want(id);
     }
 
+    /// The application wants a path.
     fn want(&mut self, id: PeerId) {
+        self.note_application(id, true);
+        self.want_path(id);
+    }
+
+    pub(super) fn want_path(&mut self, id: PeerId) {
         self.addresses_changed(id);
         self.look_up(id);
         self.input(id, Input::Want);
@@ -102,7 +109,7 @@ impl Node {
         }
     }
 
-    fn publish(&mut self, topic: &str, payload: Bytes) -> Result<(), CommandError> {
+    pub(super) fn publish(&mut self, topic: &str, payload: Bytes) -> Result<(), CommandError> {
         let refused = |reason: String| CommandError::NotPublished { topic: topic.to_owned(), reason };
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         let published = gossip.publish(gossipsub::IdentTopic::new(topic), payload);

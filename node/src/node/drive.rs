@@ -126,6 +126,7 @@ impl Node {
                     }
                 }
                 self.report(Event::PathChanged { peer: id, from, to, elapsed, transport });
+                self.note_path(id, to);
             }
             Output::Failed { .. } => match self.lookups.get_mut(&id) {
                 Some(lookup) => lookup.failed = true,

@@ -8,6 +8,7 @@
 //! | `negotiation` | what comes of signalling |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
 //! | `command` | carries out what the application asks for |
+//! | `trading` | the trader's network: gossip of orders, its protocols, its paths |
 
 mod address_book;
 mod behaviour;
@@ -18,6 +19,7 @@ mod negotiation;
 mod peer;
 mod relays;
 mod swarm_event;
+mod trading;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -41,11 +43,14 @@ use crate::config::{Config, PeerAddress, Reachability, WebrtcConfig};
 use crate::event::Event;
 use crate::handle::{Command, Handle, InboundChannel};
 use crate::limits::fixed::{connection, message, signalling};
+use crate::trading::task::Task;
+use crate::trading::{ORDERS, Parts, StartError, Trading, key, link::link};
 use crate::transport::webrtc::{self, DataChannels};
 use crate::transport::{self, TransportError};
 use behaviour::Behaviour;
 use peer::Peer;
 use relays::Relays;
+use trading::Trades;
 
 /// How long a stopping node waits for its connections to close in good order.
 const STOPPING: Duration = Duration::from_secs(2);
@@ -70,6 +75,9 @@ pub enum NodeError {
     /// The gossip configuration is inconsistent.
     #[error("gossip cannot be set up: {0}")]
     Gossip(String),
+    /// The node cannot trade.
+    #[error("cannot trade: {0}")]
+    Trading(#[from] StartError),
 }
 
 type Observer = Box<dyn FnMut(&Event) + Send>;
@@ -114,6 +122,10 @@ pub struct Node {
     acceptors: VecDeque<oneshot::Sender<InboundChannel>>,
     /// Addresses under which peers saw us, the newest last.
     own_addresses: VecDeque<Multiaddr>,
+    /// What a node that trades keeps.
+    trades: Option<Trades>,
+    /// Whether gossip is judged before it is passed on: in a node that trades, or passes orders on.
+    validates: bool,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -129,25 +141,45 @@ impl Node {
     /// # Errors
     /// [`NodeError`] when a transport cannot be made or an address cannot be listened on.
     pub fn new(config: Config, identity: Keypair, runtime: Arc<dyn Runtime>) -> Result<Self, NodeError> {
+        let trading = config.trading.as_ref();
+        let parts = trading.map(|trading| crate::trading::open(trading, &identity, &runtime)).transpose()?;
+        Self::with(config, identity, runtime, parts)
+    }
+
+    /// A node that trades with these parts, or does not trade.
+    pub(crate) fn with(
+        config: Config,
+        identity: Keypair,
+        runtime: Arc<dyn Runtime>,
+        parts: Option<Parts>,
+    ) -> Result<Self, NodeError> {
         let local = identity.public().to_peer_id();
         let (circuit_transport, circuits) = relay::client::new(local);
         let channels = DataChannels::default();
         let (signalled, signalling) = config.webrtc.enabled.then(|| signalled(&config, local, &runtime)).unzip();
         let transport = transport::build(&identity, &runtime, circuit_transport, &config.webrtc, signalled, &channels)?;
-        let behaviour = behaviour::build(&config, &identity, circuits, signalling)?;
+        let validates = parts.is_some() || config.topics.iter().any(|topic| topic == ORDERS);
+        let judged = behaviour::Judged { trades: parts.is_some(), validates };
+        let behaviour = behaviour::build(&config, &identity, circuits, signalling, judged)?;
         let tasks = Arc::clone(&runtime);
         let swarm_config = libp2p::swarm::Config::with_executor(move |task| tasks.spawn("connection", task))
             .with_idle_connection_timeout(connection::IDLE)
             .with_max_negotiating_inbound_streams(connection::NEGOTIATING);
         let swarm = Swarm::new(transport, behaviour, local, swarm_config);
         let (sender, commands) = mpsc::channel(message::COMMANDS);
+        let (trades, trading) = match parts {
+            Some(parts) => {
+                trade(parts, local, &sender, &runtime).map(|(trades, trading)| (Some(trades), Some(trading)))?
+            }
+            None => (None, None),
+        };
         let random = || random(runtime.as_ref());
         let session = random();
         let wanted = if config.reachability == Reachability::Public { &[][..] } else { &config.relays };
         let relays = Relays::new(wanted, random);
         let mut node = Self {
             swarm,
-            handle: Handle::new(local, sender).with_channels(channels.clone()),
+            handle: Handle::new(local, sender).with_channels(channels.clone()).with_trading(trading),
             commands,
             observers: Vec::new(),
             started: Instant::now(),
@@ -165,6 +197,8 @@ impl Node {
             unaccepted: VecDeque::new(),
             acceptors: VecDeque::new(),
             own_addresses: VecDeque::new(),
+            trades,
+            validates,
             stopping: None,
             config,
             runtime,
@@ -224,8 +258,9 @@ impl Node {
             self.swarm.add_external_address(address);
         }
         self.choose_dht_mode();
+        let orders = self.trades.is_some().then(|| ORDERS.to_owned());
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        for topic in &self.config.topics {
+        for topic in self.config.topics.iter().chain(&orders) {
             gossip
                 .subscribe(&gossipsub::IdentTopic::new(topic))
                 .map_err(|error| NodeError::Gossip(error.to_string()))?;
@@ -244,6 +279,11 @@ impl Node {
 
     /// Tells every peer and lets the connections end in good order.
     async fn close(mut self) {
+        if let Some(trades) = self.trades.take() {
+            // A task that waits for the loop hears that nothing is taken any more.
+            self.commands.close();
+            let _ = tokio::time::timeout(STOPPING, trades.close()).await;
+        }
         for connection in std::mem::take(&mut self.connections).into_keys() {
             self.swarm.close_connection(connection);
         }
@@ -315,6 +355,20 @@ fn signalled(
 ) -> (webrtc::signalled::Transport, webrtc::signalling::Behaviour) {
     let WebrtcConfig { ice_servers, relay_only, .. } = config.webrtc.clone();
     webrtc::signalled::new(webrtc::signalled::Setting::new(local, Arc::clone(runtime), ice_servers, relay_only))
+}
+
+/// Starts the trader's task.
+fn trade(
+    parts: Parts,
+    local: PeerId,
+    commands: &mpsc::Sender<Command>,
+    runtime: &Arc<dyn Runtime>,
+) -> Result<(Trades, Trading), StartError> {
+    let (trading, asks, end) = Trading::new(key::trader(&local)?);
+    let (link, feed) = link();
+    let task = Task::new(parts, Arc::clone(runtime), feed, asks, commands.clone(), end);
+    runtime.spawn("trader", Box::pin(task.run()));
+    Ok((Trades::new(link), trading))
 }
 
 /// A number from the host's entropy.

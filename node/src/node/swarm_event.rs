@@ -17,6 +17,7 @@ use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
 use crate::handle::Receipt;
 use crate::limits::fixed::identify::{AGENT, OWN_ADDRESSES};
 use crate::message_codec::{Message, Refused};
+use crate::trading::codec;
 use crate::transport;
 use crate::transport::webrtc::signalled::address as signalled;
 
@@ -188,6 +189,8 @@ impl Node {
             BehaviourEvent::Kad(event) => self.on_kad(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Messages(event) => self.on_exchange(event),
+            BehaviourEvent::Sync(event) => self.on_sync(event),
+            BehaviourEvent::Trade(event) => self.on_trade(event),
             BehaviourEvent::RelayServer(event) => tracing::debug!(?event, "relay server"),
             BehaviourEvent::AutonatServer(event) => tracing::debug!(?event, "autonat server"),
             BehaviourEvent::Limits(never) | BehaviourEvent::Candidates(never) => match never {},
@@ -223,6 +226,7 @@ impl Node {
     fn on_identify(&mut self, event: identify::Event) {
         let identify::Event::Received { connection_id, peer_id, info } = event else { return };
         let limit = self.config.limits.addresses_per_peer;
+        let trades = [codec::SYNC, codec::TRADE].iter().all(|protocol| info.protocols.contains(protocol));
         let peer = self.peer(peer_id);
         peer.agent = Some(info.agent_version.chars().filter(|c| !c.is_control()).take(AGENT).collect());
         for address in info.listen_addrs.iter().take(limit) {
@@ -241,6 +245,7 @@ impl Node {
             }
         }
         self.addresses_changed(peer_id);
+        self.note_protocols(peer_id, trades);
     }
 
     fn is_relayed(&self, connection: ConnectionId) -> bool {
@@ -304,7 +309,10 @@ impl Node {
     }
 
     fn on_gossip(&mut self, event: gossipsub::Event) {
-        let gossipsub::Event::Message { message, .. } = event else { return };
+        let gossipsub::Event::Message { propagation_source, message_id, message } = event else { return };
+        if self.judges(&message, &message_id, propagation_source) {
+            return;
+        }
         let Some(source) = message.source else { return };
         let topic = message.topic.into_string();
         self.report(Event::Gossip { topic, source, payload: message.data.into() });

@@ -6,6 +6,7 @@
 //! | [`coin`] | an output of the chain with the assets on it, as a check sees it |
 //! | [`rune`] | the runes protocol: what a transaction does to the runes on its inputs |
 //! | [`alkane`] | protostones: the transfer of alkanes |
+//! | [`hex`] | ids as people read them |
 //! | [`order`] | signed, versioned offers and their wire form |
 //! | [`book`] | every valid order, by price and time |
 //! | [`reconcile`] | how two books find their difference |
@@ -19,6 +20,7 @@ pub mod alkane;
 pub mod asset;
 pub mod book;
 pub mod coin;
+pub mod hex;
 pub mod order;
 pub mod psbt;
 pub mod reconcile;

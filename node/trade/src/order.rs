@@ -30,11 +30,15 @@ mod statement;
 pub(crate) mod tests;
 mod wire;
 
+use std::fmt;
+use std::str::FromStr;
+
 use bitcoin::Amount;
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
 use crate::asset::Asset;
+use crate::hex::{self, NotHex};
 
 pub use codec::{decode, sign};
 pub use offer::FillRefusal;
@@ -65,11 +69,39 @@ pub const MIN_PAYMENT: Amount = Amount::from_sat(546);
 
 /// An Ed25519 public key: who made an order. A peer id of libp2p carries the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TraderKey(pub [u8; 32]);
+pub struct TraderKey(#[serde(with = "crate::hex")] pub [u8; 32]);
+
+impl fmt::Display for TraderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex::write(&self.0, f)
+    }
+}
+
+impl FromStr for TraderKey {
+    type Err = NotHex;
+
+    fn from_str(text: &str) -> Result<Self, NotHex> {
+        hex::parse(text).map(Self)
+    }
+}
 
 /// The hash of an order's signed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct OrderId(pub [u8; 32]);
+pub struct OrderId(#[serde(with = "crate::hex")] pub [u8; 32]);
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex::write(&self.0, f)
+    }
+}
+
+impl FromStr for OrderId {
+    type Err = NotHex;
+
+    fn from_str(text: &str) -> Result<Self, NotHex> {
+        hex::parse(text).map(Self)
+    }
+}
 
 /// What the maker does with the asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -60,6 +60,7 @@ mod settlement;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bitcoin::{Amount, FeeRate, OutPoint, Transaction, Txid};
@@ -69,6 +70,7 @@ use thiserror::Error;
 use crate::Time;
 use crate::asset::Asset;
 use crate::coin::Coin;
+use crate::hex::{self, NotHex};
 use crate::psbt::{CheckedPsbt, Party, Stake};
 
 pub use fills::{Fills, PromiseRefusal};
@@ -107,11 +109,19 @@ pub const MAX_CANDIDATES: u32 = 4;
 
 /// Which swap of two peers. The taker chooses it at random; it means something only together with the taker's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SwapId(pub [u8; 16]);
+pub struct SwapId(#[serde(with = "crate::hex")] pub [u8; 16]);
 
 impl fmt::Display for SwapId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        hex::write(&self.0, f)
+    }
+}
+
+impl FromStr for SwapId {
+    type Err = NotHex;
+
+    fn from_str(text: &str) -> Result<Self, NotHex> {
+        hex::parse(text).map(Self)
     }
 }
 

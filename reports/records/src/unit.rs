@@ -47,6 +47,7 @@ const SIZE: Units = &[
     ("MiB", 1 << 20),
     ("GiB", 1 << 30),
 ];
+const BITCOIN: Units = &[("sat", 1), ("btc", 100_000_000)];
 const RATE: Units = &[("bit", 1), ("kbit", 1_000), ("Mbit", 1_000_000), ("Gbit", 1_000_000_000)];
 
 /// What a duration looks like, for error messages.
@@ -55,6 +56,8 @@ pub const DURATION_FORM: &str = "a duration such as `20ms`, `1.5s`, `2m` or `1h`
 pub const SIZE_FORM: &str = "a size such as `200B`, `64KiB` or `1MB`";
 /// What a rate looks like, for error messages.
 pub const RATE_FORM: &str = "a rate in bits per second such as `512kbit`, `20Mbit` or `1Gbit`";
+/// What an amount of bitcoin looks like, for error messages.
+pub const BITCOIN_FORM: &str = "an amount such as `0.5btc` or `2000sat`";
 /// What a share looks like, for error messages.
 pub const SHARE_FORM: &str = "a share such as `1%` or `0.5%`";
 
@@ -72,6 +75,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
 /// Another form, an unknown unit, a fraction of a byte, or more than 2^64 bytes.
 pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     parse(text, SIZE, SIZE_FORM)
+}
+
+/// Reads an amount of bitcoin in satoshis: a number and `sat` or `btc`.
+///
+/// # Errors
+/// Another form, an unknown unit, a fraction of a satoshi, or more than 2^64 satoshis.
+pub fn parse_bitcoin(text: &str) -> Result<u64, UnitError> {
+    parse(text, BITCOIN, BITCOIN_FORM)
 }
 
 /// Reads a rate in bits per second: a number and `bit`, `kbit`, `Mbit` or `Gbit`, with or without `/s`.
@@ -116,6 +127,11 @@ pub fn format_duration(duration: Duration) -> String {
 /// The exact text of a size: binary units when they divide it, else decimal ones, else bytes.
 pub fn format_size(bytes: u64) -> String {
     exact(u128::from(bytes), SIZE, "0B")
+}
+
+/// The exact text of an amount of bitcoin: `2btc`, `2000sat`.
+pub fn format_bitcoin(satoshis: u64) -> String {
+    exact(u128::from(satoshis), BITCOIN, "0sat")
 }
 
 /// The exact text of a rate in bits per second: `20Mbit`.

@@ -60,3 +60,25 @@ pub const CHANNEL_LIFETIME: RangeInclusive<Duration> = Duration::from_millis(1).
 pub const PRIORITIES: usize = 16;
 /// Payload of a gossip publication: what gossipsub accepts by default.
 pub const GOSSIP: RangeInclusive<u64> = 1..=60_000;
+/// Interval between two blocks: ten minutes on the real chain, and no less than the packets of a block need to get around.
+pub const BLOCK_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
+/// Lowest fee rate that is relayed, in satoshis per virtual byte: above, the coins of `pay` do not last.
+pub const RELAY_FEE: RangeInclusive<u64> = 1..=100;
+/// Depth of a reorg, and blocks by which an indexer lags: beyond coinbase maturity the money of a scenario would be undone.
+pub const BLOCKS: RangeInclusive<u64> = 1..=100;
+/// Bitcoin that a trader begins with, in satoshis: no coin is dust, and some twenty rewards pay the most.
+pub const BITCOIN: RangeInclusive<u64> = 20_000..=1_000 * 100_000_000;
+/// Coins of a trader: what a wallet finds without a gap, which is 20 addresses (BIP 44).
+pub const COINS: RangeInclusive<u64> = 1..=20;
+/// Runes of a trader.
+pub const RUNES: usize = 8;
+/// Letters of a rune's name in a scenario: shorter than what a young chain allows, which names are filled up to.
+pub const RUNE_NAME: usize = 12;
+/// Units of a rune that a trader begins with.
+pub const RUNE_UNITS: RangeInclusive<u64> = 1..=1_000_000_000_000_000;
+/// Payments of a run: each spends a coin that is made before the start.
+pub const PAYMENTS: u64 = 5_000;
+/// Satoshis for one unit of an order: up to a bitcoin.
+pub const PRICE: RangeInclusive<u64> = 1..=100_000_000;
+/// How long an order lasts: what the order book allows.
+pub const ORDER_LIFE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);

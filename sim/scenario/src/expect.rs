@@ -72,7 +72,7 @@ fn known<'t>(filter: &Filter, tags: &'t Tags) -> Option<(&'static str, Vec<&'t s
         "priority" => Some(("a priority", vec!["very_low", "low", "medium", "high"])),
         "how" => Some(("a lie", vec!["malformed", "oversized", "out_of_order", "forged", "replayed", "flood"])),
         "remote_kind" => Some(("a kind of candidate", vec!["host", "server_reflexive", "peer_reflexive", "relayed"])),
-        "fault" => Some(("a fault", vec!["partition", "crash", "link_flap", "nat_reset", "impair"])),
+        "fault" => Some(("a fault", crate::fault::KINDS.to_vec())),
         _ => None,
     }
 }

@@ -10,10 +10,10 @@ use crate::directory::Directory;
 use crate::fields::{Fields, Section};
 use crate::link::LinkChange;
 use crate::names;
-use crate::population::{Placement, Population};
+use crate::population::{Placement, Population, Servers};
 use crate::problem::{Problems, quote};
 use crate::site::SiteSpec;
-use crate::topology::HostIndex;
+use crate::topology::{ChainLie, HostIndex};
 use crate::tree::{Kind, Node};
 use crate::value;
 
@@ -35,14 +35,43 @@ pub(crate) enum FaultSpecKind {
     ResetSite(usize),
     ResetNatsOf(Vec<HostIndex>),
     Impair(Vec<HostIndex>, LinkChange),
+    Lag(Vec<HostIndex>, u32),
+    Lie(Vec<HostIndex>, Vec<ChainLie>),
+    Reorg { depth: u32, forget: bool },
+    Evict,
 }
 
 /// The actions of a fault entry.
-const KINDS: [&str; 5] = ["partition", "crash", "link_flap", "nat_reset", "impair"];
+pub(crate) const KINDS: [&str; 9] =
+    ["partition", "crash", "link_flap", "nat_reset", "impair", "lag", "lie", "reorg", "evict"];
+/// The words of a scenario for lies about the chain.
+const LIES: [(&str, ChainLie); 5] = [
+    ("hide", ChainLie::Hide),
+    ("invent", ChainLie::Invent),
+    ("balance", ChainLie::Balance),
+    ("proof", ChainLie::Proof),
+    ("swallow", ChainLie::Swallow),
+];
 
 pub(crate) const FAULT: Section = Section {
     name: "a fault",
-    fields: &["partition", "crash", "link_flap", "nat_reset", "impair", "link", "at", "for"],
+    fields: &[
+        "partition",
+        "crash",
+        "link_flap",
+        "nat_reset",
+        "impair",
+        "lag",
+        "lie",
+        "reorg",
+        "evict",
+        "link",
+        "blocks",
+        "how",
+        "forget",
+        "at",
+        "for",
+    ],
 };
 
 /// What faults may refer to.
@@ -51,6 +80,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) directory: &'a Directory,
     pub(crate) populations: &'a [(crate::source::Place, Population)],
     pub(crate) sites: &'a [SiteSpec],
+    pub(crate) servers: &'a Servers,
     pub(crate) duration: Duration,
 }
 
@@ -74,8 +104,15 @@ fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<F
         }
         return None;
     };
-    if *name != "impair" {
-        fields.refuse("link", "only `impair` changes a link", problems);
+    for (only, field, reason) in [
+        ("impair", "link", "only `impair` changes a link"),
+        ("lag", "blocks", "only `lag` is so many blocks behind"),
+        ("lie", "how", "only `lie` has several ways"),
+        ("reorg", "forget", "only `reorg` returns transactions"),
+    ] {
+        if *name != only {
+            fields.refuse(field, reason, problems);
+        }
     }
     let hosts = |problems: &mut Problems<'_>| scene.directory.select(target, problems);
     let kind = match *name {
@@ -89,12 +126,54 @@ fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<F
             fields.refuse("for", "a reset takes no time", problems);
             reset(target, scene, problems)?
         }
+        "lag" | "lie" | "reorg" | "evict" => chain_fault(name, target, &fields, scene, problems)?,
         _ => {
             let change = fields.require("link", problems).and_then(|node| LinkChange::read(node, problems));
             FaultSpecKind::Impair(hosts(problems)?, change?)
         }
     };
     Some(FaultSpec { at, until, target: describe(target), kind })
+}
+
+/// A fault of the chain, or of those who tell about it.
+fn chain_fault(
+    name: &str,
+    target: &Node,
+    fields: &Fields<'_>,
+    scene: Scene<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<FaultSpecKind> {
+    if scene.servers.indexers.is_empty() {
+        problems.add(target.place, format!("{} without a chain", quote(name)), "a host with `serves: [indexer]`");
+        return None;
+    }
+    let blocks = |node: &Node, problems: &mut Problems<'_>| {
+        value::number(node, bound::BLOCKS, problems).and_then(|blocks| u32::try_from(blocks).ok())
+    };
+    let indexers = |problems: &mut Problems<'_>| scene.servers.require_indexers(target, scene.directory, problems);
+    match name {
+        "lag" => {
+            let blocks = fields.require("blocks", problems).and_then(|node| blocks(node, problems));
+            Some(FaultSpecKind::Lag(indexers(problems)?, blocks?))
+        }
+        "lie" => {
+            let lies = match fields.find("how") {
+                Some(node) => value::distinct(node, "lie", &LIES, problems),
+                None => Some(LIES.map(|(_, lie)| lie).to_vec()),
+            };
+            Some(FaultSpecKind::Lie(indexers(problems)?, lies?))
+        }
+        "reorg" => {
+            fields.refuse("for", "a reorg takes no time", problems);
+            let forget = fields.switch("forget", false, problems);
+            blocks(target, problems).map(|depth| FaultSpecKind::Reorg { depth, forget })
+        }
+        _ => {
+            fields.refuse("for", "an eviction takes no time", problems);
+            let evict = FaultSpecKind::Evict;
+            value::word(target, "what is evicted", &[("mempool", ())], problems).map(|()| evict)
+        }
+    }
 }
 
 /// When the fault begins and when it is lifted.

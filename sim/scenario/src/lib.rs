@@ -12,7 +12,8 @@
 //! | [`link`], [`nat`], [`region`] | the network's vocabulary, with the built-in kinds |
 //! | `site`, `population`, `mix` | LANs, and hosts one by one or many at once |
 //! | `directory` | every name that stands for hosts |
-//! | `load`, `channel`, `lie`, `pairs`, `timing` | what hosts are asked to do |
+//! | `chain` | the Bitcoin chain, and what traders have on it at the start |
+//! | `load`, `channel`, `lie`, `order`, `pairs`, `timing` | what hosts are asked to do |
 //! | `fault` | what goes wrong |
 //! | `expect` | what must hold |
 //! | [`topology`] | a scenario with one seed applied |
@@ -30,6 +31,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 pub mod bound;
+mod chain;
 mod channel;
 mod directory;
 mod draw;
@@ -42,6 +44,7 @@ mod load;
 mod mix;
 mod names;
 pub mod nat;
+mod order;
 mod pairs;
 mod population;
 pub mod problem;
@@ -83,6 +86,12 @@ pub const SECTIONS: &[Section] = &[
     load::GOSSIP,
     channel::CHANNEL,
     lie::LIE,
+    load::WATCH,
+    load::PAY,
+    order::ORDER,
+    order::TAKE,
+    chain::CHAIN,
+    chain::TRADER,
     fault::FAULT,
 ];
 

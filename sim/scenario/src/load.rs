@@ -7,12 +7,21 @@ use crate::channel;
 use crate::directory::Directory;
 use crate::fields::{Fields, Section};
 use crate::lie;
+use crate::order;
 use crate::pairs::{Choice, Pairs};
+use crate::population::Servers;
 use crate::problem::{Problems, quote};
 use crate::timing::Timing;
-use crate::topology::{Channels, HostIndex, Lie, Topic};
+use crate::topology::{Channels, HostIndex, Lie, Orders, Takes, Topic};
 use crate::tree::Node;
 use crate::value;
+
+/// Whom load entries may name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Who<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) servers: &'a Servers,
+}
 
 /// An entry of the section `load`, without what the seed adds.
 #[derive(Debug, Clone)]
@@ -28,21 +37,30 @@ pub(crate) enum Action {
     Gossip { from: Vec<HostIndex>, topic: usize, size: u64 },
     Channel { pairs: Pairs, channels: Channels },
     Lie { pairs: Pairs, lies: Vec<Lie> },
+    Watch(Pairs),
+    Pay(Pairs),
+    Order { from: Vec<HostIndex>, orders: Orders },
+    Take { from: Vec<HostIndex>, takes: Takes },
     ProbeNat,
 }
 
 pub(crate) const LOAD: Section = Section {
     name: "a load entry",
-    fields: &["connect", "message", "gossip", "channel", "lie", "probe", "at", "spread", "every", "until", "count"],
+    fields: &[
+        "connect", "message", "gossip", "channel", "lie", "watch", "pay", "order", "take", "probe", "at", "spread",
+        "every", "until", "count",
+    ],
 };
 pub(crate) const CONNECT: Section = Section { name: "`connect`", fields: &["from", "to", "pairs"] };
 pub(crate) const MESSAGE: Section = Section { name: "`message`", fields: &["from", "to", "pairs", "size"] };
+pub(crate) const WATCH: Section = Section { name: "`watch`", fields: &["from", "to", "pairs"] };
+pub(crate) const PAY: Section = Section { name: "`pay`", fields: &["from", "to", "pairs"] };
 pub(crate) const GOSSIP: Section = Section { name: "`gossip`", fields: &["from", "subscribers", "topic", "size"] };
 
 /// Reads the section `load`; gives its entries and the topics that they name.
 pub(crate) fn read(
     node: &Node,
-    directory: &Directory,
+    who: Who<'_>,
     duration: Duration,
     problems: &mut Problems<'_>,
 ) -> (Vec<Load>, Vec<Topic>) {
@@ -52,7 +70,7 @@ pub(crate) fn read(
     for item in items {
         let Some(fields) = Fields::open(item, &LOAD, problems) else { continue };
         let timing = Timing::read(&fields, duration, problems);
-        if let Some(action) = action(&fields, directory, &mut topics, problems) {
+        if let Some(action) = action(&fields, who, &mut topics, problems) {
             load.push((item, Load { timing, action }));
         }
     }
@@ -64,15 +82,22 @@ pub(crate) fn read(
             | Action::Gossip { .. }
             | Action::Channel { .. }
             | Action::Lie { .. }
+            | Action::Watch(_)
+            | Action::Pay(_)
+            | Action::Order { .. }
+            | Action::Take { .. }
             | Action::ProbeNat => None,
         })
         .collect();
-    let mut actions = 0_u64;
+    let (mut actions, mut payments) = (0_u64, 0_u64);
     for (item, entry) in &load {
         let (acting, what) = match &entry.action {
-            Action::Connect(pairs) | Action::Lie { pairs, .. } => (pairs.at_most(&[]), "pairs"),
+            Action::Connect(pairs) | Action::Lie { pairs, .. } | Action::Watch(pairs) | Action::Pay(pairs) => {
+                (pairs.at_most(&[]), "pairs")
+            }
             Action::Message { pairs, .. } | Action::Channel { pairs, .. } => (pairs.at_most(&connects), "pairs"),
             Action::Gossip { from, .. } => (from.len(), "publishers"),
+            Action::Order { from, .. } | Action::Take { from, .. } => (from.len(), "traders"),
             Action::ProbeNat => (0, "probes"),
         };
         if acting > bound::PAIRS {
@@ -81,7 +106,14 @@ pub(crate) fn read(
         let between = match &entry.action {
             Action::Message { .. } => "messages",
             Action::Channel { .. } => "channels",
-            Action::Connect(_) | Action::Gossip { .. } | Action::Lie { .. } | Action::ProbeNat => "",
+            Action::Connect(_)
+            | Action::Gossip { .. }
+            | Action::Lie { .. }
+            | Action::Watch(_)
+            | Action::Pay(_)
+            | Action::Order { .. }
+            | Action::Take { .. }
+            | Action::ProbeNat => "",
         };
         if !between.is_empty() && acting == 0 {
             let expected = "a `connect` between these hosts, or `pairs: all` or a number of pairs";
@@ -90,10 +122,23 @@ pub(crate) fn read(
         let each = match &entry.action {
             Action::Channel { channels, .. } => channels.count,
             Action::Lie { lies, .. } => lies.len() as u64,
-            Action::Connect(_) | Action::Message { .. } | Action::Gossip { .. } | Action::ProbeNat => 1,
+            Action::Connect(_)
+            | Action::Message { .. }
+            | Action::Gossip { .. }
+            | Action::Watch(_)
+            | Action::Pay(_)
+            | Action::Order { .. }
+            | Action::Take { .. }
+            | Action::ProbeNat => 1,
         };
         let times = entry.timing.times().saturating_mul(each);
         actions = actions.saturating_add(times.saturating_mul(acting as u64));
+        if let Action::Pay(_) = entry.action {
+            payments = payments.saturating_add(times.saturating_mul(acting as u64));
+        }
+    }
+    if payments > bound::PAYMENTS {
+        problems.add(node.place, format!("{payments} payments in all"), format!("at most {}", bound::PAYMENTS));
     }
     if actions > bound::ACTIONS {
         problems.add(node.place, format!("{actions} actions in all"), format!("at most {}", bound::ACTIONS));
@@ -101,14 +146,10 @@ pub(crate) fn read(
     (load.into_iter().map(|(_, entry)| entry).collect(), topics)
 }
 
-fn action(
-    fields: &Fields<'_>,
-    directory: &Directory,
-    topics: &mut Vec<Topic>,
-    problems: &mut Problems<'_>,
-) -> Option<Action> {
-    const EXPECTED: &str = "exactly one of `connect`, `message`, `gossip`, `channel`, `lie` and `probe`";
-    let found: Vec<_> = ["connect", "message", "gossip", "channel", "lie", "probe"]
+fn action(fields: &Fields<'_>, who: Who<'_>, topics: &mut Vec<Topic>, problems: &mut Problems<'_>) -> Option<Action> {
+    const EXPECTED: &str =
+        "exactly one of `connect`, `message`, `gossip`, `channel`, `lie`, `watch`, `pay`, `order`, `take` and `probe`";
+    let found: Vec<_> = ["connect", "message", "gossip", "channel", "lie", "watch", "pay", "order", "take", "probe"]
         .into_iter()
         .filter_map(|name| Some((name, fields.entry(name)?)))
         .collect();
@@ -121,6 +162,7 @@ fn action(
         }
         return None;
     };
+    let directory = who.directory;
     match *name {
         "connect" => {
             let fields = Fields::open(node, &CONNECT, problems)?;
@@ -137,8 +179,21 @@ fn action(
             channel::read(node, directory, problems).map(|(pairs, channels)| Action::Channel { pairs, channels })
         }
         "lie" => lie::read(node, directory, problems).map(|(pairs, lies)| Action::Lie { pairs, lies }),
+        "watch" => asking(node, &WATCH, who, problems).map(Action::Watch),
+        "pay" => asking(node, &PAY, who, problems).map(Action::Pay),
+        "order" => order::read(node, who, problems).map(|(from, orders)| Action::Order { from, orders }),
+        "take" => order::read_take(node, who, problems).map(|(from, takes)| Action::Take { from, takes }),
         _ => value::word(node, "what to probe", &[("nat", ())], problems).map(|()| Action::ProbeNat),
     }
+}
+
+/// Pairs of which the second hosts are indexers.
+fn asking(node: &Node, section: &'static Section, who: Who<'_>, problems: &mut Problems<'_>) -> Option<Pairs> {
+    let fields = Fields::open(node, section, problems)?;
+    if let Some(to) = fields.find("to") {
+        who.servers.require_indexers(to, who.directory, problems)?;
+    }
+    Pairs::read(&fields, who.directory, Choice::All, problems)
 }
 
 fn gossip(node: &Node, directory: &Directory, topics: &mut Vec<Topic>, problems: &mut Problems<'_>) -> Option<Action> {

@@ -1,5 +1,6 @@
 //! Hosts as the file describes them: one entry each, or many at once.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use darkswap_records::unit;
@@ -12,7 +13,7 @@ use crate::mix::Mix;
 use crate::nat::{Nat, PUBLIC};
 use crate::problem::{Problems, quote};
 use crate::site::{Kinds, SiteSpec};
-use crate::topology::{HostIndex, Role, Service, Transport};
+use crate::topology::{HostIndex, Role, Service, Trader, Transport};
 use crate::tree::{Kind, Node};
 use crate::{names, value};
 
@@ -30,6 +31,7 @@ pub(crate) struct Population {
     pub(crate) relays: Vec<HostIndex>,
     pub(crate) stun: Vec<HostIndex>,
     pub(crate) turn: Vec<HostIndex>,
+    pub(crate) indexers: Vec<HostIndex>,
     pub(crate) transports: Vec<Transport>,
     pub(crate) start: Duration,
     pub(crate) spread: Duration,
@@ -37,14 +39,19 @@ pub(crate) struct Population {
     pub(crate) discovery: bool,
     pub(crate) serves: Vec<Service>,
     pub(crate) relay_only: bool,
+    pub(crate) trader: Option<Trader>,
 }
 
-/// Hosts of the scenario that serve others, by what they do.
+/// Hosts of the scenario that others depend on, by what they do.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Servers {
     pub(crate) relays: Vec<HostIndex>,
     pub(crate) stun: Vec<HostIndex>,
     pub(crate) turn: Vec<HostIndex>,
+    pub(crate) indexers: Vec<HostIndex>,
+    pub(crate) traders: Vec<HostIndex>,
+    /// Names of runes that traders begin with.
+    pub(crate) runes: BTreeSet<String>,
 }
 
 impl Servers {
@@ -63,8 +70,34 @@ impl Servers {
             if population.serves.contains(&Service::Turn) {
                 enter(|servers| &mut servers.turn);
             }
+            if population.serves.contains(&Service::Indexer) {
+                enter(|servers| &mut servers.indexers);
+            }
+            if let Some(trader) = &population.trader {
+                enter(|servers| &mut servers.traders);
+                servers.runes.extend(trader.runes.iter().map(|(name, _)| name.clone()));
+            }
         }
         servers
+    }
+}
+
+impl Servers {
+    /// The hosts that a node names, all of which must be indexers.
+    pub(crate) fn require_indexers(
+        &self,
+        node: &Node,
+        directory: &Directory,
+        problems: &mut Problems<'_>,
+    ) -> Option<Vec<HostIndex>> {
+        let selected = directory.select(node, problems)?;
+        if let Some(other) = selected.iter().find(|host| !self.indexers.contains(host)) {
+            let name = quote(&directory.hosts[other.0]);
+            let known: Vec<&str> = self.indexers.iter().map(|host| directory.hosts[host.0].as_str()).collect();
+            problems.add(node.place, format!("{name}, which is no indexer"), names::expected("an indexer", &known));
+            return None;
+        }
+        Some(selected)
     }
 }
 
@@ -107,6 +140,8 @@ pub(crate) const HOST: Section = Section {
         "stun",
         "turn",
         "relay_only",
+        "indexers",
+        "trader",
     ],
 };
 
@@ -116,7 +151,8 @@ const TRANSPORTS: [(&str, Transport); 4] = [
     ("websocket", Transport::WebSocket),
     ("webrtc", Transport::WebRtc),
 ];
-const SERVICES: [(&str, Service); 2] = [("stun", Service::Stun), ("turn", Service::Turn)];
+const SERVICES: [(&str, Service); 3] =
+    [("stun", Service::Stun), ("turn", Service::Turn), ("indexer", Service::Indexer)];
 
 impl Population {
     /// Reads one entry; what is wrong gets a stand-in, so that the rest of the file can still be checked. The servers it uses are read once all hosts are
@@ -163,6 +199,7 @@ impl Population {
             relays: Vec::new(),
             stun: Vec::new(),
             turn: Vec::new(),
+            indexers: Vec::new(),
             transports: transports(&fields, problems).unwrap_or_default(),
             start: fields.duration("start", Duration::ZERO..=latest, Duration::ZERO, problems),
             spread: fields.duration("spread", Duration::ZERO..=latest, Duration::ZERO, problems),
@@ -170,6 +207,7 @@ impl Population {
             discovery: fields.switch("discovery", false, problems),
             serves: services(&fields, placement.as_ref(), problems).unwrap_or_default(),
             relay_only: fields.switch("relay_only", false, problems),
+            trader: fields.find("trader").and_then(|node| Trader::read(node, problems)),
             place: match placement {
                 Some(placement) => placement,
                 // Hosts behind a list of NATs are called after these.
@@ -187,7 +225,7 @@ impl Population {
         Some(Self { hosts: population.names(count), ..population })
     }
 
-    /// Reads which servers the entry uses: `relays`, `stun` and `turn`, by default every one of the scenario.
+    /// Reads which servers the entry uses: `relays`, `stun`, `turn` and `indexers`, by default every one of the scenario.
     pub(crate) fn read_servers(
         &mut self,
         node: &Node,
@@ -218,6 +256,10 @@ impl Population {
         }
         self.stun = read("stun", &servers.stun, "STUN server");
         self.turn = read("turn", &servers.turn, "TURN server");
+        self.indexers = read("indexers", &servers.indexers, "indexer");
+        if self.trader.is_some() && self.indexers.is_empty() {
+            problems.add(node.place, "a trader without an indexer", "a host with `serves: [indexer]` that it may ask");
+        }
     }
 
     /// `alice`, `peer-1` to `peer-20`, `left-ei_apd`, `left-ei_apd-1`: as many hosts behind each NAT of a list.

@@ -10,14 +10,14 @@ use crate::expect::{self, Tags};
 use crate::fault::{self, FaultSpec, Scene};
 use crate::fields::{Fields, Section};
 use crate::link::{self, Link};
-use crate::load::{self, Load};
+use crate::load::{self, Load, Who};
 use crate::nat::{self, Nat, PUBLIC};
 use crate::population::{Placement, Population, Servers};
 use crate::problem::Problems;
 use crate::region::Core;
 use crate::site::{self, Kinds, SiteSpec};
 use crate::source::Place;
-use crate::topology::{self, Topic, Topology};
+use crate::topology::{self, Chain, Topic, Topology};
 use crate::tree::Node;
 use crate::{bound, seeds, value};
 
@@ -42,6 +42,7 @@ pub struct Scenario {
     pub expectations: Vec<Expectation>,
     pub(crate) populations: Vec<Population>,
     pub(crate) sites: Vec<SiteSpec>,
+    pub(crate) chain: Option<Chain>,
     pub(crate) topics: Vec<Topic>,
     pub(crate) load: Vec<Load>,
     pub(crate) faults: Vec<FaultSpec>,
@@ -50,8 +51,8 @@ pub struct Scenario {
 pub(crate) const SCENARIO: Section = Section {
     name: "a scenario",
     fields: &[
-        "title", "about", "duration", "interval", "seeds", "regions", "links", "nats", "sites", "hosts", "load",
-        "faults", "expect",
+        "title", "about", "duration", "interval", "seeds", "regions", "links", "nats", "sites", "chain", "hosts",
+        "load", "faults", "expect",
     ],
 };
 
@@ -96,11 +97,14 @@ impl Scenario {
         let kinds = Kinds { links: &links, nats: &nats, core: &core };
         let sites = fields.find("sites").map_or_else(Vec::new, |node| site::read(node, kinds, problems));
         let hosts = fields.require("hosts", problems);
-        let (populations, directory) = hosts_of(hosts?, kinds, &sites, duration, problems)?;
+        let (populations, directory, servers) = hosts_of(hosts?, kinds, &sites, duration, problems)?;
 
+        let chain = chain(&fields, &servers, problems);
+        let who = Who { directory: &directory, servers: &servers };
         let (load, topics) =
-            fields.find("load").map(|node| load::read(node, &directory, duration, problems)).unwrap_or_default();
-        let scene = Scene { directory: &directory, populations: &populations, sites: &sites, duration };
+            fields.find("load").map(|node| load::read(node, who, duration, problems)).unwrap_or_default();
+        let scene =
+            Scene { directory: &directory, populations: &populations, sites: &sites, servers: &servers, duration };
         let faults = fields.find("faults").map(|node| fault::read(node, scene, problems)).unwrap_or_default();
         let tags = tags(&directory, &populations, &sites, &topics);
         let expectations =
@@ -117,6 +121,7 @@ impl Scenario {
             expectations,
             populations,
             sites,
+            chain,
             topics,
             load,
             faults,
@@ -151,6 +156,18 @@ fn with_built_in<T>(mut own: Vec<T>, built_in: Vec<T>, name: impl Fn(&T) -> &Str
     own
 }
 
+/// The chain, when some host serves it.
+fn chain(fields: &Fields<'_>, servers: &Servers, problems: &mut Problems<'_>) -> Option<Chain> {
+    let read = fields.find("chain").and_then(|node| Chain::read(node, problems));
+    if !servers.indexers.is_empty() {
+        return Some(read.unwrap_or_else(Chain::plain));
+    }
+    if let Some((key, _)) = fields.entry("chain") {
+        problems.add(key.place, "a chain that nobody serves", "a host with `serves: [indexer]`");
+    }
+    None
+}
+
 type Populations = Vec<(Place, Population)>;
 
 /// Reads the section `hosts`; none when some entry is so wrong that names would be missing.
@@ -160,7 +177,7 @@ fn hosts_of(
     sites: &[SiteSpec],
     duration: Duration,
     problems: &mut Problems<'_>,
-) -> Option<(Populations, Directory)> {
+) -> Option<(Populations, Directory, Servers)> {
     let entries = value::map(node, "hosts", bound::ENTRIES, problems)?;
     let read: Vec<_> = entries
         .iter()
@@ -177,7 +194,7 @@ fn hosts_of(
     for ((_, population), (_, node)) in populations.iter_mut().zip(entries) {
         population.read_servers(node, &directory, &servers, problems);
     }
-    Some((populations, directory))
+    Some((populations, directory, servers))
 }
 
 /// Everything that a `where` of an expectation may say.

@@ -8,11 +8,15 @@ use std::time::Duration;
 use crate::link::{Link, LinkChange};
 use crate::nat::{Nat, PUBLIC};
 
+mod chain;
 mod expand;
 mod job;
+mod trade;
 
+pub use chain::{Blocks, Chain, ChainLie, Trader};
 pub(crate) use expand::expand;
 pub use job::{Channels, Job, JobAction, Lie, Priority, Reliability, Topic};
+pub use trade::{Orders, Sides, Takes};
 
 /// Index into [`Topology::hosts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +45,12 @@ pub struct Topology {
     pub channels: Vec<Channels>,
     /// In which ways is lied, in the order of the file's load entries.
     pub lies: Vec<Vec<Lie>>,
+    /// What orders are placed, in the order of the file's load entries.
+    pub orders: Vec<Orders>,
+    /// What orders are taken, in the order of the file's load entries.
+    pub takes: Vec<Takes>,
+    /// The Bitcoin chain, when some host serves it.
+    pub chain: Option<Chain>,
     /// What hosts are asked to do, in the order of the file, then of pairs.
     pub jobs: Vec<Job>,
     /// What goes wrong, in the order of the file.
@@ -70,7 +80,7 @@ pub struct Host {
     pub hole_punching: bool,
     /// Whether it takes part in the distributed hash table.
     pub discovery: bool,
-    /// What it offers to the ICE agents of others.
+    /// What it offers besides its node.
     pub serves: Vec<Service>,
     /// STUN servers that its ICE agents ask.
     pub stun: Vec<HostIndex>,
@@ -78,15 +88,21 @@ pub struct Host {
     pub turn: Vec<HostIndex>,
     /// Whether its ICE agents use relayed candidates only.
     pub relay_only: bool,
+    /// Indexers that it asks about the chain, in this order.
+    pub indexers: Vec<HostIndex>,
+    /// What its wallet begins with, when it trades.
+    pub trader: Option<Trader>,
 }
 
-/// What a host offers to the ICE agents of others, on UDP port 3478.
+/// What a host offers besides its node: to ICE agents on UDP port 3478, to traders the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     /// Tells a sender its address (RFC 8489).
     Stun,
     /// Relays datagrams (RFC 8656).
     Turn,
+    /// Tells about the chain: Electrum on TCP port 50001, JSON-RPC of `bitcoind` on TCP port 8332.
+    Indexer,
 }
 
 /// What a host does.
@@ -157,6 +173,19 @@ pub enum FaultKind {
     NatReset(Vec<SiteIndex>),
     /// These access links change.
     Impair(Vec<UplinkIndex>, LinkChange),
+    /// These indexers show the chain as it was so many blocks ago.
+    Lag(Vec<HostIndex>, u32),
+    /// These indexers lie about the chain.
+    Lie(Vec<HostIndex>, Vec<ChainLie>),
+    /// A longer branch replaces the last blocks.
+    Reorg {
+        /// How many blocks.
+        depth: u32,
+        /// Whether their transactions are forgotten; else they wait again.
+        forget: bool,
+    },
+    /// Every transaction that waits is dropped.
+    Evict,
 }
 
 impl Topology {
@@ -211,6 +240,10 @@ impl FaultKind {
             Self::LinkFlap(_) => "link_flap",
             Self::NatReset(_) => "nat_reset",
             Self::Impair(..) => "impair",
+            Self::Lag(..) => "lag",
+            Self::Lie(..) => "lie",
+            Self::Reorg { .. } => "reorg",
+            Self::Evict => "evict",
         }
     }
 }

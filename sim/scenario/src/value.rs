@@ -77,6 +77,12 @@ pub(crate) fn size(node: &Node, range: RangeInclusive<u64>, problems: &mut Probl
     measured(node, range, unit::SIZE_FORM, unit::parse_size, |value| unit::format_size(*value), problems)
 }
 
+/// An amount of bitcoin in satoshis within a range.
+pub(crate) fn bitcoin(node: &Node, range: RangeInclusive<u64>, problems: &mut Problems<'_>) -> Option<u64> {
+    let show = |value: &u64| unit::format_bitcoin(*value);
+    measured(node, range, unit::BITCOIN_FORM, unit::parse_bitcoin, show, problems)
+}
+
 /// A rate in bits per second within a range.
 pub(crate) fn rate(node: &Node, range: RangeInclusive<u64>, problems: &mut Problems<'_>) -> Option<u64> {
     measured(node, range, unit::RATE_FORM, unit::parse_rate, |value| unit::format_rate(*value), problems)

@@ -43,7 +43,7 @@ fn a_wrong_field() {
         "{nat: home, count: 2}",
         "{nat: home, cuont: 2}",
         "\
-test.yaml:8:20: found `cuont`, expected a field of a host: role, count, site, nat, link, region, relays, transports, start, spread, hole_punching, discovery, serves, stun, turn, relay_only
+test.yaml:8:20: found `cuont`, expected a field of a host: role, count, site, nat, link, region, relays, transports, start, spread, hole_punching, discovery, serves, stun, turn, relay_only, indexers, trader
   |
 8 |   bob: {nat: home, cuont: 2}
   |                    ^^^^^
@@ -96,6 +96,51 @@ test.yaml:7:31: found a server behind a NAT, expected `serves` at public hosts o
     assert!(
         problems("role: relay", "role: relay, serves: [turn, turn]")
             .contains("found `turn` again, expected each service once")
+    );
+}
+
+#[test]
+fn a_chain_that_nobody_serves() {
+    shows(
+        "hosts:",
+        "chain: {blocks: fixed}\nhosts:",
+        "\
+test.yaml:5:1: found a chain that nobody serves, expected a host with `serves: [indexer]`
+  |
+5 | chain: {blocks: fixed}
+  | ^^^^^
+",
+    );
+    let trader = problems("{site: flat}", "{site: flat, trader: {bitcoin: 1btc}}");
+    assert!(trader.contains("found a trader without an indexer"), "{trader}");
+    let relay = |fields: &str| problems("role: relay", &format!("role: relay, serves: [indexer]{fields}"));
+    assert_eq!(relay(", trader: {bitcoin: 1btc, coins: 20, runes: {GOLD: 1}}"), "");
+    assert!(relay(", trader: {}").contains("found `trader` without `bitcoin`"));
+    assert!(relay(", trader: {bitcoin: 1}").contains("expected an amount such as `0.5btc` or `2000sat`"));
+    assert!(relay(", trader: {bitcoin: 1sat}").contains("expected a value from 20000sat to 1000btc"));
+    assert!(relay(", trader: {bitcoin: 1btc, runes: {Gold: 1}}").contains("letters from `A` to `Z`, at most 12"));
+    assert!(relay(", trader: {bitcoin: 1btc, runes: {ABCDEFGHIJKLM: 1}}").contains("`ABCDEFGHIJKLM`"));
+}
+
+#[test]
+fn a_fault_of_the_chain_that_cannot_be() {
+    let fault = |served: &str, fault: &str| {
+        let text = PLAIN.replace("role: relay", &format!("role: relay{served}"));
+        let text = text.replace("expect:", &format!("faults:\n  - {{{fault}, at: 5s}}\nexpect:"));
+        let problems = check_bytes("test", "test.yaml", text.as_bytes()).err().unwrap_or_default();
+        problems.iter().map(|problem| format!("{problem}\n")).collect::<String>()
+    };
+    let served = ", serves: [indexer]";
+    assert_eq!(fault(served, "lag: relay, blocks: 3, for: 2s"), "");
+    assert!(fault("", "reorg: 3").contains("found `reorg` without a chain"));
+    assert!(fault(served, "reorg: 0").contains("expected a value from 1 to 100"));
+    assert!(fault(served, "reorg: 3, for: 1s").contains("a reorg takes no time"));
+    assert!(fault(served, "reorg: 3, blocks: 1").contains("only `lag` is so many blocks behind"));
+    assert!(fault(served, "evict: chain").contains("expected what is evicted: mempool"));
+    assert!(fault(served, "lag: alice, blocks: 3").contains("`alice`, which is no indexer"));
+    assert!(fault(served, "lag: relay").contains("found a fault without `blocks`"));
+    assert!(
+        fault(served, "lie: relay, how: [truth]").contains("expected a lie: hide, invent, balance, proof, swallow")
     );
 }
 

@@ -79,6 +79,10 @@ fn the_matrix_has_every_pair_once() {
             | JobAction::Gossip { .. }
             | JobAction::Channel { .. }
             | JobAction::Lie { .. }
+            | JobAction::Watch { .. }
+            | JobAction::Pay { .. }
+            | JobAction::Order { .. }
+            | JobAction::Take { .. }
             | JobAction::ProbeNat { .. } => {
                 panic!("connects only")
             }
@@ -111,9 +115,14 @@ fn messages_follow_the_connected_pairs() {
     let pair = |action: &JobAction| match action {
         JobAction::Connect { from, to } => Some((true, *from, *to)),
         JobAction::Message { from, to, .. } => Some((false, *from, *to)),
-        JobAction::Gossip { .. } | JobAction::Channel { .. } | JobAction::Lie { .. } | JobAction::ProbeNat { .. } => {
-            None
-        }
+        JobAction::Gossip { .. }
+        | JobAction::Channel { .. }
+        | JobAction::Lie { .. }
+        | JobAction::Watch { .. }
+        | JobAction::Pay { .. }
+        | JobAction::Order { .. }
+        | JobAction::Take { .. }
+        | JobAction::ProbeNat { .. } => None,
     };
     let pairs: Vec<_> = topology.jobs.iter().filter_map(|job| pair(&job.action)).collect();
     let of = |connect| pairs.iter().filter(|p| p.0 == connect).map(|p| (p.1, p.2)).collect::<Vec<_>>();

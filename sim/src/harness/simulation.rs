@@ -21,6 +21,7 @@ use super::pump::pump;
 use super::world::lock;
 use super::{Signal, SimFabric, World};
 use crate::capture::Capture;
+use crate::disk::Disk;
 use crate::entropy::Entropy;
 use crate::runtime::{Names, SimRuntime};
 use crate::simulated_thread;
@@ -232,6 +233,7 @@ impl Shared<'_> {
             owner: self.entered.owner(id, Arc::clone(self.signal)),
             names: Arc::clone(&self.names),
             entropy: Mutex::new(Entropy::new(self.seed, &format!("host {name}"))),
+            disk: Disk::new(Entropy::new(self.seed, &format!("disk of host {name}"))),
             tasks: Tasks::new(self.handle.clone(), span, reporter(name, self.failure)),
             start: self.start,
             up: AtomicBool::new(true),

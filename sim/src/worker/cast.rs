@@ -9,6 +9,7 @@ use darkswap_scenario::Topology;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::watch;
 
+use super::bitcoin::Bitcoin;
 use super::channel;
 use super::member::{self, Member};
 use super::observer::Observer;
@@ -26,6 +27,7 @@ pub(super) struct Cast {
 struct Inner {
     world: World,
     members: Vec<Member>,
+    bitcoin: Option<Bitcoin>,
     by_peer: BTreeMap<PeerId, usize>,
     /// Peers that hosts play besides their nodes: names for records, and nothing else.
     others: Mutex<BTreeMap<PeerId, usize>>,
@@ -38,14 +40,15 @@ struct Inner {
 
 impl Cast {
     /// Draws identities and certificates and writes configurations; starts nobody.
-    pub(super) fn new(world: &World, topology: &Topology, places: &Places) -> Result<Self> {
-        let members = member::all(world, topology, places)?;
+    pub(super) fn new(world: &World, topology: &Topology, places: &Places, bitcoin: Option<Bitcoin>) -> Result<Self> {
+        let members = member::all(world, topology, places, bitcoin.as_ref())?;
         let by_peer = members.iter().enumerate().map(|(index, member)| (member.peer_id(), index)).collect();
         let count = members.len();
         Ok(Self {
             inner: Arc::new(Inner {
                 world: world.clone(),
                 members,
+                bitcoin,
                 by_peer,
                 others: Mutex::default(),
                 handles: Mutex::new(vec![None; count]),
@@ -57,6 +60,11 @@ impl Cast {
 
     pub(super) fn members(&self) -> &[Member] {
         &self.inner.members
+    }
+
+    /// The chain, when the scenario has one.
+    pub(super) fn bitcoin(&self) -> Option<&Bitcoin> {
+        self.inner.bitcoin.as_ref()
     }
 
     /// The member behind a peer id.
@@ -94,6 +102,9 @@ impl Cast {
         runtime.spawn("node", Box::pin(node.run()));
         if let Some(settings) = &member.server {
             self.serve(index, &runtime, settings.clone());
+        }
+        if let Some(bitcoin) = &self.inner.bitcoin {
+            bitcoin.serve(index, &runtime);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use darkswap_fabric::{self as fabric, FaultId, LinkRef};
 use darkswap_records::record::{self, Record};
 use darkswap_scenario::topology::{Fault, FaultKind, HostIndex};
 
+use super::bitcoin;
 use super::observer::Observer;
 use super::recorder::{micros, tags};
 use super::scene::Scene;
@@ -17,6 +18,13 @@ use super::topology::access;
 pub(super) struct Faults<'a> {
     pub(super) scene: Scene<'a>,
     pub(super) observe: &'a (dyn Fn(usize) -> Observer + 'a),
+}
+
+/// A fault that was applied, in the network or to the chain.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Applied {
+    network: Vec<FaultId>,
+    chain: bitcoin::Applied,
 }
 
 /// A step of the timeline: a fault begins or is lifted.
@@ -31,13 +39,13 @@ impl Faults<'_> {
     ///
     /// # Errors
     /// When a fault cannot be applied, which the check of the scenario excludes.
-    pub(super) async fn run(&self) -> Result<Vec<Vec<FaultId>>> {
+    pub(super) async fn run(&self) -> Result<Vec<Applied>> {
         let faults = &self.scene.topology.faults;
         let begins = faults.iter().enumerate().map(|(index, fault)| (fault.at, Step::Begin(index)));
         let lifts = faults.iter().enumerate().filter_map(|(index, fault)| Some((fault.until?, Step::Lift(index))));
         let mut steps: Vec<(Duration, Step)> = begins.chain(lifts).collect();
         steps.sort_by_key(|(at, _)| *at);
-        let mut applied = vec![Vec::new(); faults.len()];
+        let mut applied = vec![Applied::default(); faults.len()];
         let start = tokio::time::Instant::now() - self.scene.recorder.now();
         for (at, step) in steps {
             tokio::time::sleep_until(start + at).await;
@@ -49,7 +57,7 @@ impl Faults<'_> {
                     (fault.kind.name(), "applied")
                 }
                 Step::Lift(_) => {
-                    self.lift(fault, &applied[index])?;
+                    self.lift(fault, &mut applied[index])?;
                     (fault.kind.name(), "lifted")
                 }
             };
@@ -60,10 +68,13 @@ impl Faults<'_> {
     }
 
     /// Writes what each fault touched, and answers with it.
-    pub(super) fn close(&self, applied: &[Vec<FaultId>]) -> Vec<record::Fault> {
+    pub(super) fn close(&self, applied: Vec<Applied>) -> Vec<record::Fault> {
         let mut closed = Vec::new();
-        for (fault, ids) in self.scene.topology.faults.iter().zip(applied) {
-            let touched = self.scene.world.fabric(|fabric| ids.iter().map(|id| fabric.touched(*id)).sum());
+        for (fault, mut applied) in self.scene.topology.faults.iter().zip(applied) {
+            let network = applied.network.iter();
+            let touched: u64 = self.scene.world.fabric(|fabric| network.map(|id| fabric.touched(*id)).sum());
+            let chain = self.scene.cast.bitcoin().map_or(0, |bitcoin| bitcoin.lift(&mut applied.chain));
+            let touched = touched + chain;
             let kind = fault.kind.name();
             let names = tags([("kind", kind), ("target", &fault.target)]);
             self.scene.recorder.sample(fault.at, "fault_touched", touched as f64, None, names);
@@ -80,7 +91,12 @@ impl Faults<'_> {
         closed
     }
 
-    fn apply(&self, fault: &Fault) -> Result<Vec<FaultId>> {
+    fn apply(&self, fault: &Fault) -> Result<Applied> {
+        let chain = self.scene.cast.bitcoin().map(|bitcoin| bitcoin.apply(fault)).transpose()?.flatten();
+        Ok(Applied { network: self.apply_to_network(fault)?, chain: chain.unwrap_or_default() })
+    }
+
+    fn apply_to_network(&self, fault: &Fault) -> Result<Vec<FaultId>> {
         let host = |index: &HostIndex| self.scene.places.hosts[index.0];
         match &fault.kind {
             FaultKind::Partition(groups) => {
@@ -119,6 +135,7 @@ impl Faults<'_> {
                 }
                 self.put(faults)
             }
+            FaultKind::Lag(..) | FaultKind::Lie(..) | FaultKind::Reorg { .. } | FaultKind::Evict => Ok(Vec::new()),
         }
     }
 
@@ -129,7 +146,10 @@ impl Faults<'_> {
             .fabric(|fabric| faults.into_iter().map(|fault| fabric.apply(now, fault).map_err(Into::into)).collect())
     }
 
-    fn lift(&self, fault: &Fault, ids: &[FaultId]) -> Result<()> {
+    fn lift(&self, fault: &Fault, applied: &mut Applied) -> Result<()> {
+        if let Some(bitcoin) = self.scene.cast.bitcoin() {
+            bitcoin.lift(&mut applied.chain);
+        }
         if let FaultKind::Crash(hosts) = &fault.kind {
             for index in hosts {
                 self.scene.world.restart(self.scene.places.hosts[index.0])?;
@@ -138,6 +158,9 @@ impl Faults<'_> {
             return Ok(());
         }
         let now = self.scene.world.now();
-        self.scene.world.fabric(|fabric| ids.iter().try_for_each(|id| fabric.lift(now, *id))).context("lifting a fault")
+        self.scene
+            .world
+            .fabric(|fabric| applied.network.iter().try_for_each(|id| fabric.lift(now, *id)))
+            .context("lifting a fault")
     }
 }

@@ -1,5 +1,6 @@
 //! What hosts are asked to do, carried out on time.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -8,7 +9,7 @@ use darkswap_core::path::PathKind;
 use darkswap_node::Runtime as _;
 use darkswap_node::event::TransportKind;
 use darkswap_scenario::Topology;
-use darkswap_scenario::topology::{Channels, Job, JobAction, Lie};
+use darkswap_scenario::topology::{Channels, Job, JobAction, Lie, Orders, Takes};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
@@ -18,6 +19,7 @@ use super::ledger::Ledger;
 use super::liar::{Assignment, Liar};
 use super::observer::{PUBLICATION_NUMBER, With as _, pair_tags, path_name, transport_name};
 use super::recorder::{Recorder, tags};
+use super::trade::Desk;
 
 /// Everything that a job needs.
 #[derive(Clone)]
@@ -28,6 +30,10 @@ pub(super) struct Load {
     pub(super) topics: Vec<String>,
     pub(super) channels: Vec<Channels>,
     pub(super) lies: Vec<Vec<Lie>>,
+    pub(super) orders: Vec<Orders>,
+    pub(super) takes: Vec<Takes>,
+    /// Addresses of hosts.
+    pub(super) addresses: Vec<Ipv4Addr>,
 }
 
 impl Load {
@@ -58,6 +64,18 @@ impl Load {
             JobAction::Gossip { from, topic, size } => self.gossip(from.0, topic, size).await,
             JobAction::Channel { from, to, channels } => self.channel(from.0, to.0, channels),
             JobAction::Lie { from, to, lies } => self.lie(from.0, to.0, lies).await,
+            JobAction::Watch { from, to } => self.watch(from.0, to.0),
+            JobAction::Pay { from, to } => self.pay(from.0, to.0),
+            JobAction::Order { from, orders } => {
+                if let Some(orders) = self.orders.get(orders) {
+                    self.desk().place(from.0, orders).await;
+                }
+            }
+            JobAction::Take { from, takes } => {
+                if let Some(takes) = self.takes.get(takes) {
+                    self.desk().take(from.0, takes).await;
+                }
+            }
             JobAction::ProbeNat { .. } => {}
         }
     }
@@ -157,6 +175,22 @@ impl Load {
         }
     }
 
+    fn desk(&self) -> Desk<'_> {
+        Desk { cast: &self.cast, recorder: &self.recorder }
+    }
+
+    /// Has a host follow the chain. One that is down does not.
+    fn watch(&self, from: usize, to: usize) {
+        let (Some(bitcoin), Ok(runtime)) = (self.cast.bitcoin(), self.cast.runtime(from)) else { return };
+        bitcoin.watch(from, (to, IpAddr::V4(self.addresses[to])), &runtime, &self.recorder);
+    }
+
+    /// Has a host pay. The payment of one that is down fails.
+    fn pay(&self, from: usize, to: usize) {
+        let (Some(bitcoin), Ok(runtime)) = (self.cast.bitcoin(), self.cast.runtime(from)) else { return };
+        bitcoin.pay(from, (to, IpAddr::V4(self.addresses[to])), &runtime, &self.recorder);
+    }
+
     async fn gossip(&self, from: usize, topic: usize, size: u64) {
         let Some(handle) = self.cast.handle(from) else { return };
         let number = self.ledger.publish(self.recorder.now(), from, topic);
@@ -200,8 +234,11 @@ pub(super) async fn path_of(cast: &Cast, from: usize, to: usize) -> Option<Found
     })
 }
 
-#[expect(clippy::disallowed_methods, reason = "load is not part of a host: it must go on when one crashes")]
-fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "load and chain are not part of a host: they must go on when one crashes"
+)]
+pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
 

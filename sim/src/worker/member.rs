@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use anyhow::{Context as _, Result};
 use darkswap_fabric::HostIndex;
 use darkswap_node::Runtime as _;
-use darkswap_node::config::{Config, PeerAddress, Reachability, WebrtcConfig};
+use darkswap_node::config::{Config, PeerAddress, Reachability, TradingConfig, WebrtcConfig};
 use darkswap_node::ice_server::{Credential, Host as ServerHost, IceServer};
 use darkswap_scenario::Topology;
 use darkswap_scenario::topology::{self, Host, Role, Service, Transport};
@@ -14,6 +14,7 @@ use libp2p::identity::Keypair;
 use libp2p::multihash::Multihash;
 use libp2p::{Multiaddr, PeerId};
 
+use super::bitcoin::Bitcoin;
 use super::topology::Places;
 use crate::harness::World;
 use crate::ice_server::{Settings, TurnSettings};
@@ -48,10 +49,15 @@ impl Member {
 }
 
 /// Draws identities and certificates and writes configurations.
-pub(super) fn all(world: &World, topology: &Topology, places: &Places) -> Result<Vec<Member>> {
+pub(super) fn all(
+    world: &World,
+    topology: &Topology,
+    places: &Places,
+    bitcoin: Option<&Bitcoin>,
+) -> Result<Vec<Member>> {
     let identities = places.hosts.iter().map(|host| identity(world, *host)).collect::<Result<Vec<_>>>()?;
     let certificates = topology.hosts.iter().map(certificate).collect::<Result<Vec<_>>>()?;
-    let directory = Directory { topology, places, identities, certificates };
+    let directory = Directory { topology, places, bitcoin, identities, certificates };
     (0..topology.hosts.len()).map(|index| directory.member(index)).collect()
 }
 
@@ -59,6 +65,7 @@ pub(super) fn all(world: &World, topology: &Topology, places: &Places) -> Result
 struct Directory<'a> {
     topology: &'a Topology,
     places: &'a Places,
+    bitcoin: Option<&'a Bitcoin>,
     identities: Vec<Keypair>,
     certificates: Vec<Option<Certificate>>,
 }
@@ -70,7 +77,8 @@ impl Directory<'_> {
             host.relays.iter().map(|relay| self.relay_address(relay.0, &host.transports)).collect::<Result<_>>();
         let topics = self.topology.topics.iter().filter(|topic| topic.subscribers.iter().any(|it| it.0 == index));
         let topics = topics.map(|topic| topic.name.clone()).collect();
-        let config = Config { webrtc: self.webrtc(index)?, ..config(host, relays?, topics) };
+        let config =
+            Config { webrtc: self.webrtc(index)?, trading: self.trading(index), ..config(host, relays?, topics) };
         Ok(Member {
             name: host.name.clone(),
             nat: self.topology.nat_kind(topology::HostIndex(index)),
@@ -98,12 +106,20 @@ impl Directory<'_> {
         })
     }
 
+    /// What a trader is told about chain and wallet; nothing when the host is none.
+    fn trading(&self, index: usize) -> Option<TradingConfig> {
+        let indexers = self.topology.hosts[index].indexers.iter();
+        let indexers: Vec<Ipv4Addr> = indexers.map(|server| self.places.addresses[server.0]).collect();
+        Some(self.bitcoin?.purse(index)?.trading_config(&indexers))
+    }
+
     fn server(&self, index: usize) -> Option<Settings> {
         let serves = &self.topology.hosts[index].serves;
         let ip = IpAddr::V4(self.places.addresses[index]);
         let relays = serves.contains(&Service::Turn).then(|| TurnSettings::new(ip, TURN_USER, TURN_PASSWORD));
         let address = SocketAddr::new(ip, ICE_SERVER_PORT);
-        (!serves.is_empty()).then_some(Settings { address, turn: relays })
+        let is_ice = serves.iter().any(|service| matches!(service, Service::Stun | Service::Turn));
+        is_ice.then_some(Settings { address, turn: relays })
     }
 
     /// A relay's address for the first of its transports that the host speaks as well.

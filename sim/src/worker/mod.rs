@@ -9,6 +9,8 @@
 //! | `observer`, `recorder` | a node's events as samples and records |
 //! | `scene` | the world of a run with everybody and every book in it |
 //! | `ledger` | what was promised and what came of it |
+//! | `bitcoin` | the chain: who tells about it, what goes wrong with it, and what traders have on it |
+//! | `trade` | what traders are asked to do and what they say came of it |
 //! | `load`, `fault` | what hosts are asked to do, and what goes wrong |
 //! | `channel` | data channels, at both ends |
 //! | `liar` | a signalling peer that lies |
@@ -16,6 +18,7 @@
 //! | `figure` | what only the end of an interval or of the run tells |
 //! | `log` | what the nodes log |
 
+mod bitcoin;
 mod cast;
 mod channel;
 mod fault;
@@ -32,6 +35,7 @@ mod recorder;
 mod scene;
 mod stage;
 mod topology;
+mod trade;
 
 use std::collections::BTreeMap;
 use std::fs::File;

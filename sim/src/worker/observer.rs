@@ -11,6 +11,7 @@ use super::cast::Cast;
 use super::channel::Books;
 use super::ledger::{Ledger, Outage};
 use super::recorder::{Recorder, tags};
+use super::trade::Desk;
 
 /// Bytes of a publication's number at the beginning of its payload.
 pub(super) const PUBLICATION_NUMBER: usize = 8;
@@ -110,6 +111,7 @@ impl Observer {
             Event::IceSelected { peer, local, remote } => {
                 self.candidate_pair(*peer, *local, *remote);
             }
+            Event::Trade(event) => Desk { cast: &self.cast, recorder: &self.recorder }.see(self.host, event),
             Event::ChannelOpened { .. }
             | Event::Listening { .. }
             | Event::ListenerClosed { .. }

@@ -12,6 +12,7 @@ use darkswap_records::summary::FigureSummary;
 use darkswap_scenario::topology::JobAction;
 use darkswap_scenario::{Scenario, Topology};
 
+use super::bitcoin::Bitcoin;
 use super::cast::Cast;
 use super::fault::Faults;
 use super::figure::{Figures, Totals, next_interval};
@@ -23,6 +24,7 @@ use super::probe::Probes;
 use super::recorder::{Recorder, micros};
 use super::scene::Scene;
 use super::topology::Places;
+use super::trade::Desk;
 use crate::harness::World;
 
 /// What is to be performed.
@@ -55,7 +57,8 @@ impl Stage {
         let recorder = Recorder::new(records, &scenario.expectations);
         recorder.record(&Record::Run(head(&scenario, &topology, &places, seed, commit)));
         let ledger = Ledger::default();
-        let cast = Cast::new(&world, &topology, &places)?;
+        let bitcoin = Bitcoin::found(&topology, seed)?;
+        let cast = Cast::new(&world, &topology, &places, bitcoin.clone())?;
         let topics: Vec<String> = topology.topics.iter().map(|topic| topic.name.clone()).collect();
         let observe = |host| Observer::new(host, cast.clone(), recorder.clone(), ledger.clone(), topics.clone());
         let load = Load {
@@ -65,6 +68,9 @@ impl Stage {
             topics: topics.clone(),
             channels: topology.channels.clone(),
             lies: topology.lies.clone(),
+            orders: topology.orders.clone(),
+            takes: topology.takes.clone(),
+            addresses: places.addresses.clone(),
         };
         let scene = Scene {
             world: &world,
@@ -79,6 +85,9 @@ impl Stage {
         let probes = Probes { scene };
 
         load.start(&topology);
+        if let Some(bitcoin) = &bitcoin {
+            bitcoin.start_mining(seed);
+        }
         let end = tokio::time::Instant::now() + scenario.duration;
         let (started, applied, (), probed) = tokio::join!(
             start_hosts(&topology, &cast, &observe),
@@ -90,7 +99,11 @@ impl Stage {
         probed?;
         tokio::time::sleep_until(end).await;
         figures.close().await;
-        let faults = faults.close(&applied?);
+        let faults = faults.close(applied?);
+        if let Some(bitcoin) = &bitcoin {
+            Desk { cast: &cast, recorder: &recorder }.close().await;
+            bitcoin.close(&recorder);
+        }
 
         let expectations: Vec<record::Outcome> =
             recorder.samples(|samples| scenario.expectations.iter().map(|line| line.evaluate(samples)).collect());

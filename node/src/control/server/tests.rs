@@ -15,6 +15,8 @@ use crate::control::endpoint::{self, ClientStream};
 use crate::control::{Client, ClientError, ErrorKind, Payload, Reply, Request};
 use crate::event::Event;
 use crate::handle::{Command, CommandError, Receipt, Status};
+use crate::trading::Trading;
+use darkswap_trade::order::TraderKey;
 
 const MESSAGE_SIZE: usize = 1_024;
 
@@ -28,10 +30,14 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with(None)
+    }
+
+    fn with(trading: Option<Trading>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
         let (commands, scripted) = mpsc::channel(8);
-        let handle = Handle::new(PeerId::random(), commands);
+        let handle = Handle::new(PeerId::random(), commands).with_trading(trading);
         tokio::spawn(node(handle.peer_id(), scripted));
         let (end, ended) = oneshot::channel();
         let subscribers = Subscribers::default();
@@ -82,6 +88,8 @@ async fn node(peer_id: PeerId, mut commands: mpsc::Receiver<Command>) {
             }
             // The control endpoint has no data channels.
             Command::AcceptChannel { .. } => {}
+            // From the trader's task, which does not run here.
+            Command::Trading(_) => {}
         }
     }
 }
@@ -107,6 +115,45 @@ async fn requests_are_answered_and_refusals_say_why() {
     assert!(matches!(send("hello").await.unwrap(), Reply::Sent(_)));
     match send("lose").await {
         Err(ClientError::Refused(refusal)) => assert_eq!(refusal.kind, ErrorKind::NotAcknowledged),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_trader_is_asked_and_units_keep_all_of_their_digits() {
+    use darkswap_trade::asset::{AlkaneId, Asset};
+    use darkswap_trader::command::{self, Command as Asked};
+    let (trading, mut asks, _end) = Trading::new(TraderKey([1; 32]));
+    let asset = Asset::Alkane(AlkaneId { block: 2, tx: u128::MAX });
+    let transfer = Asked::Transfer { address: "bc1".to_owned(), asset, units: u128::MAX, fee_rate: None };
+    let expected = transfer.clone();
+    tokio::spawn(async move {
+        let first = asks.recv().await.unwrap();
+        assert_eq!(first.command, expected);
+        first.answer.send(Ok(command::Reply::Done)).unwrap();
+        let second = asks.recv().await.unwrap();
+        second.answer.send(Err(command::CommandError::Funds("found 1sat".to_owned()))).unwrap();
+    });
+    let fixture = Fixture::with(Some(trading));
+    let mut client = fixture.client().await;
+    assert_eq!(client.call(&Request::Trade(transfer)).await.unwrap(), Reply::Trade(command::Reply::Done));
+    for (request, kind) in [(Asked::Orders, ErrorKind::Funds), (Asked::Orders, ErrorKind::Stopped)] {
+        match client.call(&Request::Trade(request)).await {
+            Err(ClientError::Refused(refusal)) => assert_eq!(refusal.kind, kind),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_trade_says_how_it_would() {
+    let fixture = Fixture::new();
+    let request = Request::Trade(darkswap_trader::command::Command::Balance);
+    match fixture.client().await.call(&request).await {
+        Err(ClientError::Refused(refusal)) => {
+            assert_eq!(refusal.kind, ErrorKind::NotTrading);
+            assert!(refusal.message.contains("trading.enabled"), "{refusal}");
+        }
         other => panic!("{other:?}"),
     }
 }

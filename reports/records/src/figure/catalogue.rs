@@ -163,6 +163,96 @@ pub const FIGURES: &[Figure] = &[
         &["host", "direction"],
         "Bytes that a TURN server relayed `to_peers` and `to_clients`, totals at the end of the run.",
     ),
+    // The Bitcoin chain.
+    count(
+        "chain",
+        &["kind"],
+        "What happened to the chain since the start of the run: transactions `accepted`, `refused`, `replaced`, `evicted`, `conflicted`, by reorgs `returned` and `lost`, and blocks `connected` and `disconnected`, totals at the end of the run.",
+    ),
+    count(
+        "indexer",
+        &["host", "kind"],
+        "Clients that an indexer `served` and `refused`, its `answers`, `notifications` and RPC `calls`, totals at the end of the run.",
+    ),
+    bytes(
+        "indexer_bytes",
+        &["host", "direction"],
+        "Bytes that an indexer received (`in`) and sent (`out`), without headers of TCP, totals at the end of the run.",
+    ),
+    category(
+        "tip",
+        &["agreed", "behind", "stale", "unknown"],
+        &["from", "to"],
+        "The last tip that a watcher heard of from an indexer against the chain at the end of the run: the same, below it, on a branch that lost, or none.",
+    ),
+    seconds(
+        "tip_time",
+        &["from", "to"],
+        "Time from a new tip of the chain until a watcher heard of it from an indexer.",
+    ),
+    category(
+        "payment",
+        &["confirmed", "waiting", "lost", "refused", "failed"],
+        &["from", "to"],
+        "What the chain says of each payment at the end of the run; `lost` was taken by the indexer and is nowhere, `failed` had no answer.",
+    ),
+    seconds(
+        "payment_time",
+        &["from", "to"],
+        "Time from the broadcast of a payment until the indexer told that it is confirmed.",
+    ),
+    // Trades.
+    category(
+        "order",
+        &["placed", "refused"],
+        &["host"],
+        "What a trader's node said to each order that it was asked to place.",
+    ),
+    seconds(
+        "order_time",
+        &["from", "to"],
+        "Time from the making of an order until it is in another trader's book, by the clocks of both.",
+    ),
+    category(
+        "take",
+        &["taken", "nothing", "refused"],
+        &["host"],
+        "What came of each request to take the best order: a swap began, there was no order, or the trader's node refused.",
+    ),
+    category(
+        "swap",
+        &["settled", "aborted", "open"],
+        &["from", "to", "role"],
+        "Where each swap is at the end of the run, one sample for each of its two sides that knows of it.",
+    ),
+    seconds(
+        "swap_time",
+        &["from", "to", "role"],
+        "Time from the beginning of a swap until it is settled, one sample for each side.",
+    ),
+    category(
+        "book",
+        &["equal", "different"],
+        &["host"],
+        "The order book of each trader at the end of the run against that of the first one.",
+    ),
+    count("book_orders", &["host"], "Orders in the book of each trader at the end of the run."),
+    bytes(
+        "reconcile_bytes",
+        &["from", "to"],
+        "Bytes of each reconciliation of two order books in both directions, without the orders themselves.",
+    ),
+    count("reconcile_lacked", &["from", "to"], "Orders that a trader lacked before each reconciliation."),
+    count(
+        "trader_bitcoin",
+        &["host", "moment"],
+        "Satoshis of a trader as the chain has them, waiting transactions included, when it was `founded` and at the `end` of the run.",
+    ),
+    count(
+        "trader_runes",
+        &["host", "rune", "moment"],
+        "Units of each rune of a trader as the confirmed chain has them, when it was `founded` and at the `end` of the run.",
+    ),
     // NATs.
     category(
         "nat_probe",
@@ -185,7 +275,7 @@ pub const FIGURES: &[Figure] = &[
     count(
         "fault_touched",
         &["kind", "target"],
-        "Packets, mappings or hosts that a fault touched, one sample per fault.",
+        "Packets, mappings, hosts, blocks, transactions or answers of indexers that a fault touched, one sample per fault.",
     ),
     count("packets_sent", &[], "Packets that hosts sent, a total at the end of the run."),
     count("packets_delivered", &[], "Packets that hosts received, a total at the end of the run."),

@@ -25,6 +25,9 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
         topics: scenario.topics.clone(),
         channels: Vec::new(),
         lies: Vec::new(),
+        orders: Vec::new(),
+        takes: Vec::new(),
+        chain: scenario.chain,
         jobs: Vec::new(),
         faults: Vec::new(),
     };
@@ -41,6 +44,10 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
             | Action::Message { .. }
             | Action::Gossip { .. }
             | Action::Lie { .. }
+            | Action::Watch(_)
+            | Action::Pay(_)
+            | Action::Order { .. }
+            | Action::Take { .. }
             | Action::ProbeNat => None,
         })
         .collect();
@@ -53,9 +60,27 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
             | Action::Message { .. }
             | Action::Gossip { .. }
             | Action::Channel { .. }
+            | Action::Watch(_)
+            | Action::Pay(_)
+            | Action::Order { .. }
+            | Action::Take { .. }
             | Action::ProbeNat => None,
         })
         .collect();
+    for load in &scenario.load {
+        match &load.action {
+            Action::Order { orders, .. } => topology.orders.push(orders.clone()),
+            Action::Take { takes, .. } => topology.takes.push(takes.clone()),
+            Action::Connect(_)
+            | Action::Message { .. }
+            | Action::Gossip { .. }
+            | Action::Channel { .. }
+            | Action::Lie { .. }
+            | Action::Watch(_)
+            | Action::Pay(_)
+            | Action::ProbeNat => {}
+        }
+    }
     topology.jobs = jobs(&topology, &scenario.load, seed);
     topology.faults = scenario.faults.iter().map(|fault| apply(&topology, fault)).collect();
     topology
@@ -117,6 +142,8 @@ fn settle(
             stun: population.stun.clone(),
             turn: population.turn.clone(),
             relay_only: population.relay_only,
+            indexers: population.indexers.clone(),
+            trader: population.trader.clone(),
         });
     }
 }
@@ -135,12 +162,16 @@ fn jobs(topology: &Topology, load: &[Load], seed: u64) -> Vec<Job> {
             | Action::Gossip { .. }
             | Action::Channel { .. }
             | Action::Lie { .. }
+            | Action::Watch(_)
+            | Action::Pay(_)
+            | Action::Order { .. }
+            | Action::Take { .. }
             | Action::ProbeNat => None,
         })
         .flatten()
         .collect();
     let mut jobs = Vec::new();
-    let (mut channel, mut lie) = (0.., 0..);
+    let (mut channel, mut lie, mut order, mut take) = (0.., 0.., 0.., 0..);
     for (entry, load) in load.iter().enumerate() {
         let actions: Vec<JobAction> = match &load.action {
             Action::Connect(connect) => {
@@ -164,6 +195,22 @@ fn jobs(topology: &Topology, load: &[Load], seed: u64) -> Vec<Job> {
                 let lies = lie.next().unwrap_or_default();
                 let pairs = pairs(entry, between, &[]);
                 pairs.into_iter().map(|(from, to)| JobAction::Lie { from, to, lies }).collect()
+            }
+            Action::Watch(between) => {
+                let pairs = pairs(entry, between, &[]);
+                pairs.into_iter().map(|(from, to)| JobAction::Watch { from, to }).collect()
+            }
+            Action::Pay(between) => {
+                let pairs = pairs(entry, between, &[]);
+                pairs.into_iter().map(|(from, to)| JobAction::Pay { from, to }).collect()
+            }
+            Action::Order { from, .. } => {
+                let orders = order.next().unwrap_or_default();
+                from.iter().map(|from| JobAction::Order { from: *from, orders }).collect()
+            }
+            Action::Take { from, .. } => {
+                let takes = take.next().unwrap_or_default();
+                from.iter().map(|from| JobAction::Take { from: *from, takes }).collect()
             }
             Action::ProbeNat => probes(topology),
         };
@@ -207,6 +254,10 @@ fn apply(topology: &Topology, fault: &FaultSpec) -> Fault {
             let set: BTreeSet<SiteIndex> = hosts.iter().filter_map(|host| topology.hosts[host.0].site).collect();
             FaultKind::NatReset(set.into_iter().collect())
         }
+        FaultSpecKind::Lag(hosts, blocks) => FaultKind::Lag(hosts.clone(), *blocks),
+        FaultSpecKind::Lie(hosts, lies) => FaultKind::Lie(hosts.clone(), lies.clone()),
+        FaultSpecKind::Reorg { depth, forget } => FaultKind::Reorg { depth: *depth, forget: *forget },
+        FaultSpecKind::Evict => FaultKind::Evict,
         FaultSpecKind::Impair(hosts, change) => FaultKind::Impair(uplinks(hosts), change.clone()),
     };
     Fault { at: fault.at, until: fault.until, target: fault.target.clone(), kind }

@@ -65,6 +65,34 @@ pub enum JobAction {
         /// Index into [`Topology::lies`](super::Topology::lies).
         lies: usize,
     },
+    /// Follows the chain through an indexer, until the end of the run or of the host.
+    Watch {
+        /// Who watches.
+        from: HostIndex,
+        /// Whose word it takes.
+        to: HostIndex,
+    },
+    /// Broadcasts a transaction through an indexer and waits until it is confirmed.
+    Pay {
+        /// Who pays.
+        from: HostIndex,
+        /// Through whom.
+        to: HostIndex,
+    },
+    /// Places an order.
+    Order {
+        /// Who offers.
+        from: HostIndex,
+        /// Index into [`Topology::orders`](super::Topology::orders).
+        orders: usize,
+    },
+    /// Takes an order.
+    Take {
+        /// Who takes.
+        from: HostIndex,
+        /// Index into [`Topology::takes`](super::Topology::takes).
+        takes: usize,
+    },
     /// Finds out how the NAT in front of this host behaves (RFC 5780).
     ProbeNat {
         /// Who asks; one host for each NAT that is not behind another.

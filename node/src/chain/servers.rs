@@ -1,0 +1,194 @@
+//! The servers to ask, and which of them is worth asking now.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use darkswap_core::backoff::Backoff;
+use thiserror::Error;
+use tokio::time::{Instant, timeout};
+
+use super::misbehaviour::Trouble;
+use crate::runtime::{Runtime, TcpStream};
+
+/// Servers at most: more are not worth their configuration.
+pub const MAX_SERVERS: usize = 16;
+
+/// How long a server is left alone that did what no correct one does.
+pub const MISBEHAVIOUR_REST: Duration = Duration::from_secs(600);
+
+/// How long a server is left alone that is behind the others.
+pub const LAG_REST: Duration = Duration::from_secs(30);
+
+/// The back-off after failures: a server that restarts is found again within a minute.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// How long a connection may take to open, its name to resolve included.
+const CONNECT: Duration = Duration::from_secs(15);
+
+/// Addresses of one name that are tried.
+const MAX_ADDRESSES: usize = 4;
+
+/// Where an Electrum server listens for TCP.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServerAddress {
+    /// A name, or an IP address without brackets.
+    pub host: String,
+    /// The port: 50001 on mainnet, by convention.
+    pub port: u16,
+}
+
+/// Why a text is no address of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("found {found:?}, expected tcp://host:port: write the address of an Electrum server that listens without TLS")]
+pub struct ServerAddressError {
+    /// The text.
+    pub found: String,
+}
+
+impl FromStr for ServerAddress {
+    type Err = ServerAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || ServerAddressError { found: text.to_owned() };
+        let rest = text.strip_prefix("tcp://").unwrap_or(text);
+        let (host, port) = rest.rsplit_once(':').ok_or_else(wrong)?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = match bare {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?.to_string(),
+            None => host.to_owned(),
+        };
+        let plain = bare.is_some() || host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
+        if host.is_empty() || !plain { Err(wrong()) } else { Ok(Self { host, port }) }
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "tcp://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "tcp://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// One server and how it did so far.
+#[derive(Debug)]
+struct Server {
+    address: ServerAddress,
+    backoff: Backoff,
+    rests_until: Instant,
+    misbehaved: u32,
+}
+
+/// The servers in the operator's order of preference.
+#[derive(Debug)]
+pub(super) struct Servers {
+    servers: Vec<Server>,
+}
+
+impl Servers {
+    /// All of them are worth asking at first. Seeds make the back-off of each its own.
+    pub(super) fn new(addresses: &[ServerAddress], now: Instant, mut seed: impl FnMut() -> u64) -> Self {
+        let server = |address: &ServerAddress| Server {
+            address: address.clone(),
+            backoff: Backoff::new(BACKOFF.0, BACKOFF.1, seed()),
+            rests_until: now,
+            misbehaved: 0,
+        };
+        Self { servers: addresses.iter().take(MAX_SERVERS).map(server).collect() }
+    }
+
+    /// The best server that does not rest, or when the first one stops resting; none if there are no servers.
+    pub(super) fn choose(&self, now: Instant) -> Option<Result<usize, Instant>> {
+        let ready = self.servers.iter().position(|server| server.rests_until <= now);
+        let earliest = self.servers.iter().map(|server| server.rests_until).min()?;
+        Some(ready.ok_or(earliest))
+    }
+
+    /// The best server but this one that does not rest.
+    pub(super) fn second(&self, but: usize, now: Instant) -> Option<usize> {
+        (0..self.servers.len()).find(|index| *index != but && self.servers[*index].rests_until <= now)
+    }
+
+    /// Its address.
+    pub(super) fn address(&self, index: usize) -> &ServerAddress {
+        &self.servers[index].address
+    }
+
+    /// It answered.
+    pub(super) fn succeeded(&mut self, index: usize) {
+        self.servers[index].backoff.reset();
+    }
+
+    /// It is left alone for a while. Returns how often it misbehaved so far.
+    pub(super) fn rest(&mut self, index: usize, trouble: &Trouble, now: Instant) -> u32 {
+        let server = &mut self.servers[index];
+        let rest = match trouble {
+            Trouble::Misbehaved(misbehaviour) => {
+                server.misbehaved = server.misbehaved.saturating_add(1);
+                if misbehaviour.passes() { LAG_REST } else { MISBEHAVIOUR_REST }
+            }
+            Trouble::Lost(_) | Trouble::Refused(_) | Trouble::Moved | Trouble::Stopped => server.backoff.next_delay(),
+        };
+        server.rests_until = now + rest;
+        server.misbehaved
+    }
+}
+
+/// Opens a connection to a server, at the first of its addresses that takes it.
+pub(super) async fn connect(runtime: &dyn Runtime, address: &ServerAddress) -> Result<Box<dyn TcpStream>, Trouble> {
+    let attempt = async {
+        let addresses = match address.host.parse::<IpAddr>() {
+            Ok(address) => vec![address],
+            Err(_) => {
+                runtime.resolve(&address.host).await.map_err(|error| format!("the name does not resolve: {error}"))?
+            }
+        };
+        let mut last = "the name has no address".to_owned();
+        for ip in addresses.into_iter().take(MAX_ADDRESSES) {
+            match runtime.connect_tcp(SocketAddr::new(ip, address.port)).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = format!("it does not take connections: {error}"),
+            }
+        }
+        Err(last)
+    };
+    match timeout(CONNECT, attempt).await {
+        Ok(connected) => connected.map_err(Trouble::Lost),
+        Err(_) => Err(Trouble::Lost(format!("no connection within {} s", CONNECT.as_secs()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_written() {
+        for text in ["tcp://electrs.example:50001", "tcp://10.0.0.1:50001", "tcp://[::1]:50001"] {
+            assert_eq!(text.parse::<ServerAddress>().map(|address| address.to_string()).as_deref(), Ok(text));
+        }
+        for text in ["", "host", "host:0", "host:x", ":1", "ssl://host:1", "[x]:1", "a b:1", "::1:50001"] {
+            assert!(text.parse::<ServerAddress>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_server_that_does_not_rest_is_asked() {
+        let now = tokio::time::Instant::now();
+        let addresses: Vec<ServerAddress> = ["a:1", "b:1"].iter().map(|text| text.parse().unwrap()).collect();
+        let mut servers = Servers::new(&addresses, now, || 1);
+        assert_eq!(servers.choose(now), Some(Ok(0)));
+        servers.rest(0, &Trouble::Misbehaved(Misbehaviour::Flood), now);
+        assert_eq!((servers.choose(now), servers.second(1, now)), (Some(Ok(1)), None));
+        servers.rest(1, &Trouble::Misbehaved(Misbehaviour::Lagging { found: 1, known: 2 }), now);
+        assert_eq!(servers.choose(now), Some(Err(now + LAG_REST)));
+        assert_eq!(Servers::new(&[], now, || 1).choose(now), None);
+    }
+
+    use super::super::misbehaviour::Misbehaviour;
+}

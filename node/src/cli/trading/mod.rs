@@ -1,0 +1,24 @@
+//! What is asked of the running node's trader.
+//!
+//! | module | noun |
+//! |---|---|
+//! | `arguments` | what can be typed |
+//! | `quantity` | amounts, fee rates, prices and times, as people write them |
+//! | `desk` | questions to the trader, and to the person at the terminal |
+//! | `wallet`, `orders`, `swaps`, `assets` | the commands |
+
+mod arguments;
+mod assets;
+mod desk;
+mod orders;
+mod quantity;
+mod swaps;
+#[cfg(test)]
+mod tests;
+mod wallet;
+
+pub(crate) use arguments::{Asset, Order, Trade, Wallet};
+pub(crate) use assets::asset;
+pub(crate) use orders::order;
+pub(crate) use swaps::trade;
+pub(crate) use wallet::wallet;

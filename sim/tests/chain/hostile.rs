@@ -1,0 +1,198 @@
+//! Servers that lag, lie, babble or keep silent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use darkswap_chain::{Server, spendable_script};
+use darkswap_node::chain::{ChainEvent, ChainSettings, Misbehaviour, NoAssetIndex};
+use darkswap_trade::swap::{Spend, Status};
+use darkswap_trader::chain::{ChainInput, ChainRequest};
+
+use crate::world::{ALICE, BOB, Client, NOW, Peer, World, address, pay};
+
+/// Whether it is the misbehaviour that a case is about.
+type Expected = fn(&Misbehaviour) -> bool;
+
+/// What the first report of misbehaviour says, and of whom.
+async fn misbehaviour(client: &mut Client) -> (Misbehaviour, u16) {
+    match client.event(|event| matches!(event, ChainEvent::Misbehaved { .. })).await {
+        ChainEvent::Misbehaved { server, misbehaviour, times, .. } => {
+            assert_eq!(times, 1);
+            let index = (0..4).find(|index| address(*index) == server).expect("it is one of ours");
+            (misbehaviour, index)
+        }
+        _ => unreachable!("only misbehaviour was waited for"),
+    }
+}
+
+async fn up(client: &mut Client) -> String {
+    client
+        .until(|input| match input {
+            ChainInput::Up { server } => Some(server),
+            _ => None,
+        })
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn babblers_are_named_and_the_next_server_is_asked() {
+    let cases: [(&[u8], Expected); 4] = [
+        (&[b'a'; 1 << 16], |found| *found == Misbehaviour::Line),
+        (b"nonsense\n", |found| matches!(found, Misbehaviour::Message(_))),
+        (b"{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":null}\n", |found| *found == Misbehaviour::Unasked(9)),
+        (b"{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":[\"x\",\"2.0\"]}\n", |found| {
+            matches!(found, Misbehaviour::Answer { .. } | Misbehaviour::Unasked(0))
+        }),
+    ];
+    for (words, expected) in cases {
+        let world = World::with(vec![Peer::Babbler(words.to_vec()), Peer::Server(Server::default())]);
+        let mut client = world.client();
+        assert_eq!(up(&mut client).await, address(1).to_string());
+        let (found, server) = misbehaviour(&mut client).await;
+        assert!(expected(&found), "{found:?}");
+        assert_eq!(server, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_notifications_is_refused() {
+    let script = "ab".repeat(32);
+    let words = format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"blockchain.scripthash.subscribe\",\"params\":[\"{script}\",null]}}\n"
+    );
+    let world = World::with(vec![Peer::Babbler(words.into_bytes()), Peer::Server(Server::default())]);
+    let mut client = world.client();
+    assert_eq!(up(&mut client).await, address(1).to_string());
+    assert_eq!(misbehaviour(&mut client).await, (Misbehaviour::Flood, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_left_for_the_next_and_asked_again_later() {
+    let world = World::new(2);
+    world.server(0, |server| server.faults_mut().take_down());
+    let mut client = world.client();
+    assert_eq!(up(&mut client).await, address(1).to_string());
+    world.server(0, |server| server.faults_mut().bring_up());
+    world.peer(1, |peer| *peer = Peer::Nobody);
+    let event = client.event(|event| matches!(event, ChainEvent::Connected { server } if *server == address(0))).await;
+    assert_eq!(event, ChainEvent::Connected { server: address(0) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invented_confirmation_is_not_believed() {
+    let world = World::new(2);
+    let coins = world.fund(1);
+    let payment = pay(coins[0], spendable_script(BOB), 90_000);
+    let txid = world.chain(|node| node.broadcast(NOW, payment)).unwrap();
+    let height = world.chain(|node| node.chain().height());
+    world.server(0, |server| server.faults_mut().invent_confirmation(txid, height));
+    let mut client = world.client();
+    let spends = vec![Spend { outpoint: coins[0], script: spendable_script(ALICE) }];
+    client.ask(ChainRequest::Watch { txid, spends });
+    let status = client.until(|input| match input {
+        ChainInput::Seen { status, .. } => Some(status),
+        _ => None,
+    });
+    assert_eq!(status.await, Status::InMempool, "the second server says what is true");
+    assert_eq!(misbehaviour(&mut client).await, (Misbehaviour::Proof { txid, height }, 0));
+    assert!(world.server(0, |server| server.faults().touched().proofs) > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forged_proof_does_not_reach_the_coins() {
+    let world = World::new(1);
+    let coins = world.fund(1);
+    world.server(0, |server| server.faults_mut().forge_proof(coins[0].txid));
+    let mut client = world.client();
+    client.ask(ChainRequest::Coins { request: 2, outpoints: coins });
+    let reason = client.until(|input| match input {
+        ChainInput::CoinsUnknown { request: 2, reason } => Some(reason),
+        _ => None,
+    });
+    let reason = reason.await;
+    assert!(reason.contains("does not lead to the block"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lagging_server_is_left_once_another_one_shows_more_work() {
+    let world = World::new(2);
+    world.fund(1);
+    world.server(0, |server| server.faults_mut().lag(5));
+    let settings = ChainSettings { second_opinion: Duration::from_secs(120), ..world.settings() };
+    let mut client = world.client_with(settings, Arc::new(NoAssetIndex));
+    let height = world.chain(|node| node.chain().height());
+    client.tip(height - 5).await;
+    client.tip(height).await;
+    let lagging = Misbehaviour::Lagging { found: height - 5, known: height };
+    assert_eq!(misbehaviour(&mut client).await, (lagging, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_of_another_chain_is_refused_at_the_checkpoint() {
+    let world = World::new(1);
+    world.fund(1);
+    let hash = "22".repeat(32).parse().unwrap();
+    let checkpoint = darkswap_wallet::bdk_chain::BlockId { height: 3, hash };
+    let settings = ChainSettings { checkpoint, ..world.settings() };
+    let mut client = world.client_with(settings, Arc::new(NoAssetIndex));
+    let reason = client.until(|input| match input {
+        ChainInput::Down { reason } => Some(reason),
+        _ => None,
+    });
+    assert!(reason.await.contains("another chain"));
+    assert_eq!(misbehaviour(&mut client).await, (Misbehaviour::Checkpoint { height: 3, expected: hash }, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_swallowed_broadcast_goes_out_by_another_server_and_is_reported() {
+    let world = World::new(2);
+    let coins = world.fund(1);
+    world.server(0, |server| server.faults_mut().swallow_broadcasts());
+    let payment = pay(coins[0], spendable_script(BOB), 90_000);
+    let txid = payment.compute_txid();
+    let mut client = world.client();
+    // The first server does not show what is only in the mempool of others, as they share one here.
+    world.server(0, |server| server.faults_mut().hide(txid));
+    client.ask(ChainRequest::Broadcast(payment));
+    assert_eq!(misbehaviour(&mut client).await, (Misbehaviour::Swallowed(txid), 0));
+    assert!(world.chain(|node| node.mempool().entry(&txid).is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_header_is_named_with_its_height() {
+    let world = World::with(vec![Peer::Liar(Server::default(), spoil_header), Peer::Server(Server::default())]);
+    world.fund(1);
+    let mut client = world.client();
+    assert_eq!(up(&mut client).await, address(1).to_string());
+    let (found, server) = misbehaviour(&mut client).await;
+    assert!(matches!(found, Misbehaviour::Header { .. }), "{found:?}");
+    assert_eq!(server, 0);
+}
+
+/// Changes the merkle root of the tenth header of many: neither its work nor its link to the next one remains.
+fn spoil_header(answer: String) -> String {
+    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&answer) else { return answer };
+    let headers = value["result"]["hex"].as_str().filter(|hex| hex.len() > 20 * 160).map(str::to_owned);
+    let Some(mut headers) = headers else { return answer };
+    let place = 10 * 160 + 80;
+    let digit = if &headers[place..=place] == "0" { "1" } else { "0" };
+    headers.replace_range(place..=place, digit);
+    value["result"]["hex"] = headers.into();
+    value.to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_is_another_one_is_not_taken() {
+    fn swap(answer: String) -> String {
+        // A transaction begins with its version, 2.
+        answer.replacen("\"result\":\"0200000000", "\"result\":\"0300000000", 1)
+    }
+    let world = World::with(vec![Peer::Liar(Server::default(), swap), Peer::Server(Server::default())]);
+    let coins = world.fund(1);
+    let mut client = world.client();
+    client.ask(ChainRequest::Coins { request: 2, outpoints: coins.clone() });
+    client.until(|input| matches!(input, ChainInput::CoinsUnknown { .. }).then_some(())).await;
+    let (found, server) = misbehaviour(&mut client).await;
+    assert!(matches!(found, Misbehaviour::Transaction { asked, .. } if asked == coins[0].txid), "{found:?}");
+    assert_eq!(server, 0);
+}
