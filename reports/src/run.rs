@@ -13,8 +13,14 @@ use darkswap_records::summary::RunSummary;
 
 /// Tags by which plots group; the others are in the CSV only.
 const KEPT: &[&str] = &["path", "from_nat", "to_nat", "fault", "predicate", "transport", "remote_kind", "priority"];
-/// The figure of which only the last sample of each host and peer counts, so that it keeps their names as well.
-const NAMED: (&str, [&str; 2]) = ("candidate_pair", ["from", "to"]);
+/// Figures that keep more of them: of a candidate pair only the last sample of each host and peer counts, the others have a row for each.
+const NAMED: &[(&str, &[&str])] = &[
+    ("candidate_pair", &["from", "to"]),
+    ("tip_time", &["to"]),
+    ("payment_time", &["to"]),
+    ("order_time", &["to"]),
+    ("swap_time", &["role"]),
+];
 
 /// One run.
 #[derive(Debug)]
@@ -197,7 +203,7 @@ impl Names {
     }
 
     fn tags(&mut self, figure: &str, mut tags: Tags) -> Rc<Tags> {
-        let named = |name: &str| figure == NAMED.0 && NAMED.1.contains(&name);
+        let named = |name: &str| NAMED.iter().any(|(of, names)| figure == *of && names.contains(&name));
         tags.retain(|name, _| KEPT.contains(&name.as_str()) || named(name));
         if let Some(known) = self.tags.get(&tags) {
             return Rc::clone(known);
