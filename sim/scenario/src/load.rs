@@ -44,6 +44,13 @@ pub(crate) enum Action {
     ProbeNat,
 }
 
+impl Action {
+    /// The pairs that it connects: messages may go between those.
+    pub(crate) fn connects(&self) -> Option<&Pairs> {
+        if let Self::Connect(pairs) = self { Some(pairs) } else { None }
+    }
+}
+
 pub(crate) const LOAD: Section = Section {
     name: "a load entry",
     fields: &[
@@ -74,21 +81,7 @@ pub(crate) fn read(
             load.push((item, Load { timing, action }));
         }
     }
-    let connects: Vec<&Pairs> = load
-        .iter()
-        .filter_map(|(_, entry)| match &entry.action {
-            Action::Connect(pairs) => Some(pairs),
-            Action::Message { .. }
-            | Action::Gossip { .. }
-            | Action::Channel { .. }
-            | Action::Lie { .. }
-            | Action::Watch(_)
-            | Action::Pay(_)
-            | Action::Order { .. }
-            | Action::Take { .. }
-            | Action::ProbeNat => None,
-        })
-        .collect();
+    let connects: Vec<&Pairs> = load.iter().filter_map(|(_, entry)| entry.action.connects()).collect();
     let (mut actions, mut payments) = (0_u64, 0_u64);
     for (item, entry) in &load {
         let (acting, what) = match &entry.action {

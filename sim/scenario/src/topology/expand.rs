@@ -35,47 +35,15 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
     for (entry, population) in scenario.populations.iter().enumerate() {
         settle(&mut topology, scenario, population, &mut shared, |purpose| Draw::new(seed, purpose, entry));
     }
-    topology.channels = scenario
-        .load
-        .iter()
-        .filter_map(|load| match &load.action {
-            Action::Channel { channels, .. } => Some(channels.clone()),
-            Action::Connect(_)
-            | Action::Message { .. }
-            | Action::Gossip { .. }
-            | Action::Lie { .. }
-            | Action::Watch(_)
-            | Action::Pay(_)
-            | Action::Order { .. }
-            | Action::Take { .. }
-            | Action::ProbeNat => None,
-        })
-        .collect();
-    topology.lies = scenario
-        .load
-        .iter()
-        .filter_map(|load| match &load.action {
-            Action::Lie { lies, .. } => Some(lies.clone()),
-            Action::Connect(_)
-            | Action::Message { .. }
-            | Action::Gossip { .. }
-            | Action::Channel { .. }
-            | Action::Watch(_)
-            | Action::Pay(_)
-            | Action::Order { .. }
-            | Action::Take { .. }
-            | Action::ProbeNat => None,
-        })
-        .collect();
     for load in &scenario.load {
         match &load.action {
+            Action::Channel { channels, .. } => topology.channels.push(channels.clone()),
+            Action::Lie { lies, .. } => topology.lies.push(lies.clone()),
             Action::Order { orders, .. } => topology.orders.push(orders.clone()),
             Action::Take { takes, .. } => topology.takes.push(takes.clone()),
             Action::Connect(_)
             | Action::Message { .. }
             | Action::Gossip { .. }
-            | Action::Channel { .. }
-            | Action::Lie { .. }
             | Action::Watch(_)
             | Action::Pay(_)
             | Action::ProbeNat => {}
@@ -156,18 +124,7 @@ fn jobs(topology: &Topology, load: &[Load], seed: u64) -> Vec<Job> {
     let connected: Vec<(HostIndex, HostIndex)> = load
         .iter()
         .enumerate()
-        .filter_map(|(entry, load)| match &load.action {
-            Action::Connect(connect) => Some(pairs(entry, connect, &[])),
-            Action::Message { .. }
-            | Action::Gossip { .. }
-            | Action::Channel { .. }
-            | Action::Lie { .. }
-            | Action::Watch(_)
-            | Action::Pay(_)
-            | Action::Order { .. }
-            | Action::Take { .. }
-            | Action::ProbeNat => None,
-        })
+        .filter_map(|(entry, load)| Some(pairs(entry, load.action.connects()?, &[])))
         .flatten()
         .collect();
     let mut jobs = Vec::new();
