@@ -45,6 +45,7 @@ use darkswap_wallet::bdk_chain::BlockId;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use crate::config::ServerAddress;
 use crate::runtime::Runtime;
 
 pub mod assets;
@@ -66,7 +67,7 @@ pub use assets::{AssetIndex, NoAssetIndex, Place};
 pub use coins::MAX_COINS;
 pub use headers::HeaderFault;
 pub use misbehaviour::Misbehaviour;
-pub use servers::{LAG_REST, MAX_SERVERS, MISBEHAVIOUR_REST, ServerAddress, ServerAddressError};
+pub use servers::{LAG_REST, MAX_SERVERS, MISBEHAVIOUR_REST};
 
 /// Requests that wait for the task to take them; as many again wait inside of it.
 pub const MAX_REQUESTS: usize = 256;

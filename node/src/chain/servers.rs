@@ -1,15 +1,14 @@
 //! The servers to ask, and which of them is worth asking now.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use darkswap_core::backoff::Backoff;
-use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
 use super::misbehaviour::Trouble;
+use crate::config::ServerAddress;
+use crate::ice_server::Host;
 use crate::runtime::{Runtime, TcpStream};
 
 /// Servers at most: more are not worth their configuration.
@@ -29,51 +28,6 @@ const CONNECT: Duration = Duration::from_secs(15);
 
 /// Addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 4;
-
-/// Where an Electrum server listens for TCP.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ServerAddress {
-    /// A name, or an IP address without brackets.
-    pub host: String,
-    /// The port: 50001 on mainnet, by convention.
-    pub port: u16,
-}
-
-/// Why a text is no address of a server.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("found {found:?}, expected tcp://host:port: write the address of an Electrum server that listens without TLS")]
-pub struct ServerAddressError {
-    /// The text.
-    pub found: String,
-}
-
-impl FromStr for ServerAddress {
-    type Err = ServerAddressError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || ServerAddressError { found: text.to_owned() };
-        let rest = text.strip_prefix("tcp://").unwrap_or(text);
-        let (host, port) = rest.rsplit_once(':').ok_or_else(wrong)?;
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let host = match bare {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?.to_string(),
-            None => host.to_owned(),
-        };
-        let plain = bare.is_some() || host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
-        if host.is_empty() || !plain { Err(wrong()) } else { Ok(Self { host, port }) }
-    }
-}
-
-impl fmt::Display for ServerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "tcp://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "tcp://{}:{}", self.host, self.port)
-        }
-    }
-}
 
 /// One server and how it did so far.
 #[derive(Debug)]
@@ -142,10 +96,10 @@ impl Servers {
 /// Opens a connection to a server, at the first of its addresses that takes it.
 pub(super) async fn connect(runtime: &dyn Runtime, address: &ServerAddress) -> Result<Box<dyn TcpStream>, Trouble> {
     let attempt = async {
-        let addresses = match address.host.parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            Err(_) => {
-                runtime.resolve(&address.host).await.map_err(|error| format!("the name does not resolve: {error}"))?
+        let addresses = match &address.host {
+            Host::Ip(address) => vec![*address],
+            Host::Name(name) => {
+                runtime.resolve(name).await.map_err(|error| format!("the name does not resolve: {error}"))?
             }
         };
         let mut last = "the name has no address".to_owned();
@@ -166,16 +120,6 @@ pub(super) async fn connect(runtime: &dyn Runtime, address: &ServerAddress) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_read_and_written() {
-        for text in ["tcp://electrs.example:50001", "tcp://10.0.0.1:50001", "tcp://[::1]:50001"] {
-            assert_eq!(text.parse::<ServerAddress>().map(|address| address.to_string()).as_deref(), Ok(text));
-        }
-        for text in ["", "host", "host:0", "host:x", ":1", "ssl://host:1", "[x]:1", "a b:1", "::1:50001"] {
-            assert!(text.parse::<ServerAddress>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn the_first_server_that_does_not_rest_is_asked() {

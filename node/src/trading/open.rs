@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bitcoin::Network;
 use darkswap_trader::settings::Settings;
 use darkswap_trader::store::{Stored, Table};
 use darkswap_trader::trader::Trader;
@@ -53,10 +52,8 @@ pub(crate) fn open(
 }
 
 fn chain(config: &TradingConfig, runtime: &Arc<dyn Runtime>) -> ChainHandle {
-    // The configuration has checked each of them; hosts of more than a name's length are left.
-    let servers = config.electrum.iter().filter_map(|server| server.to_string().parse().ok()).collect();
-    let network: Network = config.network;
-    chain::spawn(ChainSettings::new(network, servers), Arc::new(NoAssetIndex), Arc::clone(runtime))
+    let settings = ChainSettings::new(config.network, config.electrum.clone());
+    chain::spawn(settings, Arc::new(NoAssetIndex), Arc::clone(runtime))
 }
 
 /// The key of the node's identity: orders are signed with it, so that their maker can be found by it.

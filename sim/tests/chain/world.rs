@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use bitcoin::{Amount, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, absolute, transaction};
 use darkswap_chain::{FullNode, NodeConfig, Server, Session, spend_witness, spendable_script};
-use darkswap_node::chain::{
-    AssetIndex, ChainEvent, ChainHandle, ChainSettings, NoAssetIndex, Place, ServerAddress, spawn,
-};
+use darkswap_node::chain::{AssetIndex, ChainEvent, ChainHandle, ChainSettings, NoAssetIndex, Place, spawn};
+use darkswap_node::config::ServerAddress;
+use darkswap_node::ice_server::Host;
 use darkswap_node::{Runtime, TcpListener, TcpStream, UdpSocket};
 use darkswap_trade::coin::Holdings;
 use darkswap_trader::chain::{ChainInput, ChainRequest};
@@ -116,8 +116,7 @@ impl World {
 
     pub(crate) fn settings(&self) -> ChainSettings {
         let servers = (PORT..).take(self.lock().peers.len());
-        let address = |port| ServerAddress { host: "10.0.0.1".into(), port };
-        ChainSettings::new(Network::Regtest, servers.map(address).collect())
+        ChainSettings::new(Network::Regtest, servers.map(at).collect())
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -131,7 +130,11 @@ impl World {
 
 /// The address that settings name for a server.
 pub(crate) fn address(index: u16) -> ServerAddress {
-    ServerAddress { host: "10.0.0.1".into(), port: PORT + index }
+    at(PORT + index)
+}
+
+fn at(port: u16) -> ServerAddress {
+    ServerAddress { host: Host::Ip([10, 0, 0, 1].into()), port }
 }
 
 /// Whoever asks the chain.
