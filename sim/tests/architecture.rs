@@ -13,6 +13,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 /// What each crate may use of the workspace, for whatever purpose. A row may be there before its crate.
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("darkswap-core", &[]),
+    ("darkswap-connectivity", &["darkswap-core"]),
     ("futures-timer", &[]),
     ("darkswap-webrtc", &[]),
     ("darkswap-trade", &[]),
@@ -24,7 +25,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("darkswap-fabric", &[]),
     ("darkswap-records", &[]),
     ("darkswap-scenario", &["darkswap-records"]),
-    ("darkswap-reports", &["darkswap-records"]),
+    ("darkswap-statistics", &[]),
+    ("darkswap-reports", &["darkswap-records", "darkswap-statistics"]),
     (
         "darkswap-sim",
         &[
@@ -67,6 +69,7 @@ const PAST_THE_SEAM: &[&str] = &["libp2p-quic", "libp2p-tcp", "turmoil", "turmoi
 /// What a crate must not reach, directly or through others.
 const OUT_OF_REACH: &[(&str, &[&str])] = &[
     ("darkswap-core", WORLDS),
+    ("darkswap-connectivity", WORLDS),
     ("darkswap-webrtc", WORLDS_BUT_MDNS),
     ("darkswap-trade", WORLDS),
     ("darkswap-wallet", WORLDS),
@@ -75,13 +78,14 @@ const OUT_OF_REACH: &[(&str, &[&str])] = &[
     ("darkswap-fabric", WORLDS),
     ("darkswap-scenario", WORLDS),
     ("darkswap-records", WORLDS),
+    ("darkswap-statistics", WORLDS),
     ("darkswap-reports", WORLDS),
     ("darkswap-node", PAST_THE_SEAM),
     ("darkswap-regtest", PAST_THE_SEAM),
 ];
 
 /// Crates without Cargo features: features unify, so one that selects sockets would leak from the simulator into the shipped binary.
-const WITHOUT_FEATURES: &[&str] = &["darkswap-core", "darkswap-node", "darkswap-sim"];
+const WITHOUT_FEATURES: &[&str] = &["darkswap-core", "darkswap-connectivity", "darkswap-node", "darkswap-sim"];
 
 /// What a crate without I/O has no use for.
 const PURE: &[&str] = &["std::fs", "std::env", "std::thread", "std::time::Instant", "std::time::SystemTime"];
@@ -95,11 +99,13 @@ const SEAM: &[(&str, &[&str], &[&str])] = &[
         &["node/src/runtime_tokio.rs", "node/src/control/endpoint"],
     ),
     ("node/core/src", PURE, &[]),
+    ("node/connectivity/src", PURE, &[]),
     ("node/trade/src", PURE, &[]),
     ("node/wallet/src", PURE, &[]),
     ("node/trader/src", PURE, &[]),
     ("sim/chain/src", PURE, &[]),
     ("sim/fabric/src", PURE, &[]),
+    ("reports/statistics/src", PURE, &[]),
 ];
 
 /// The files that replace functions of libc: a simulated host's clock and entropy, and the entropy of a fuzzed input.

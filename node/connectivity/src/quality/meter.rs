@@ -1,0 +1,234 @@
+//! What is measured of one connection.
+
+use std::time::Duration;
+
+use crate::Time;
+use crate::rtt::{LONGEST, Rtt};
+
+/// The weight of a new outcome in the loss.
+const LOSS_WEIGHT: f64 = 1.0 / 16.0;
+/// Over how long bytes are summed to a rate.
+const WINDOW: Duration = Duration::from_secs(1);
+/// A window with fewer bytes says nothing about what the connection can carry, only about what was asked of it.
+const BUSY: u64 = 16 << 10;
+/// A rate that old says nothing about now.
+const RATE_LIFE: Duration = Duration::from_secs(60);
+
+/// What a direct connection runs over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Transport {
+    /// QUIC over UDP.
+    Quic,
+    /// TCP with Noise and Yamux.
+    Tcp,
+    /// WebSocket over TCP.
+    WebSocket,
+    /// WebRTC data channels.
+    WebRtc,
+}
+
+/// How a connection reaches its peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind<P> {
+    /// Peer to peer.
+    Direct(Transport),
+    /// Through this relay.
+    Relayed(P),
+}
+
+/// What is known of a connection now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measurement<P> {
+    /// How it reaches its peer.
+    pub kind: Kind<P>,
+    /// The smoothed round-trip time.
+    pub rtt: Option<Duration>,
+    /// The mean deviation of consecutive round-trip times.
+    pub jitter: Duration,
+    /// The share of lost probes, `0.0..=1.0`.
+    pub loss: f64,
+    /// Bytes per second in both directions, of late, while there was something to carry.
+    pub throughput: Option<u64>,
+    /// Bytes received since it was opened.
+    pub received: u64,
+    /// Bytes sent since it was opened.
+    pub sent: u64,
+    /// When anything was last received.
+    pub last_activity: Time,
+}
+
+/// Measures one connection.
+#[derive(Debug, Clone)]
+pub struct Meter<P> {
+    kind: Kind<P>,
+    rtt: Option<Rtt>,
+    last_rtt: Option<Duration>,
+    jitter: Duration,
+    loss: f64,
+    received: u64,
+    sent: u64,
+    last_activity: Time,
+    window: Time,
+    in_window: u64,
+    rate: Option<(u64, Time)>,
+}
+
+impl<P: Copy> Meter<P> {
+    /// A connection that was opened now.
+    #[must_use]
+    pub fn new(now: Time, kind: Kind<P>) -> Self {
+        Self {
+            kind,
+            rtt: None,
+            last_rtt: None,
+            jitter: Duration::ZERO,
+            loss: 0.0,
+            received: 0,
+            sent: 0,
+            last_activity: now,
+            window: now,
+            in_window: 0,
+            rate: None,
+        }
+    }
+
+    /// Bytes were sent.
+    pub fn sent(&mut self, now: Time, bytes: u64) {
+        self.sent = self.sent.saturating_add(bytes);
+        self.carried(now, bytes);
+    }
+
+    /// Bytes arrived.
+    pub fn received(&mut self, now: Time, bytes: u64) {
+        self.received = self.received.saturating_add(bytes);
+        self.last_activity = self.last_activity.max(now);
+        self.carried(now, bytes);
+    }
+
+    /// A probe was answered. Jitter is that of RFC 3550, section 6.4.1, `J += (|D| - J) / 16`, over round trips instead of one-way
+    /// transits: the two ends have no clock in common.
+    pub fn answered(&mut self, now: Time, rtt: Duration) {
+        let rtt = rtt.min(LONGEST);
+        match &mut self.rtt {
+            Some(estimate) => estimate.record(rtt),
+            None => self.rtt = Some(Rtt::first(rtt)),
+        }
+        if let Some(last) = self.last_rtt.replace(rtt) {
+            self.jitter = (self.jitter * 15 + last.abs_diff(rtt)) / 16;
+        }
+        self.loss -= self.loss * LOSS_WEIGHT;
+        self.last_activity = self.last_activity.max(now);
+    }
+
+    /// A probe was lost.
+    pub fn unanswered(&mut self) {
+        self.loss += (1.0 - self.loss) * LOSS_WEIGHT;
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn measure(&self, now: Time) -> Measurement<P> {
+        let mut current = self.clone();
+        current.roll(now);
+        let rate = current.rate.filter(|(_, at)| now.saturating_sub(*at) <= RATE_LIFE);
+        Measurement {
+            kind: self.kind,
+            rtt: self.rtt.map(|rtt| rtt.smoothed()),
+            jitter: self.jitter,
+            loss: self.loss,
+            throughput: rate.map(|(rate, _)| rate),
+            received: self.received,
+            sent: self.sent,
+            last_activity: self.last_activity,
+        }
+    }
+
+    fn carried(&mut self, now: Time, bytes: u64) {
+        self.roll(now);
+        self.in_window = self.in_window.saturating_add(bytes);
+    }
+
+    /// Ends the window when its time is over, and takes its rate with a weight of a quarter.
+    fn roll(&mut self, now: Time) {
+        if now.saturating_sub(self.window) < WINDOW {
+            return;
+        }
+        if self.in_window >= BUSY {
+            let before = self.rate.map_or(self.in_window, |(rate, _)| rate);
+            let rate = before / 4 * 3 + self.in_window / 4;
+            self.rate = Some((rate, self.window));
+        }
+        (self.window, self.in_window) = (now, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_secs(seconds)
+    }
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn meter() -> Meter<u8> {
+        Meter::new(at(0), Kind::Relayed(1))
+    }
+
+    #[test]
+    fn jitter_follows_rfc_3550() {
+        let mut meter = meter();
+        for rtt in [100, 116, 100] {
+            meter.answered(at(1), ms(rtt));
+        }
+        // 16 / 16 = 1 ms, then 1 + (16 - 1) / 16.
+        assert_eq!(meter.measure(at(1)).jitter, Duration::from_nanos(1_937_500));
+    }
+
+    #[test]
+    fn an_idle_connection_has_no_throughput_and_a_busy_one_its_rate() {
+        let mut meter = meter();
+        meter.received(at(0), 100);
+        assert_eq!(meter.measure(at(2)).throughput, None);
+        for second in 2..30 {
+            meter.received(at(second), 60_000);
+            meter.sent(at(second), 40_000);
+        }
+        assert_eq!(meter.measure(at(31)).throughput, Some(100_000));
+        assert_eq!(meter.measure(at(31) + RATE_LIFE).throughput, None);
+    }
+
+    #[test]
+    fn bytes_and_the_last_activity_are_counted() {
+        let mut meter = meter();
+        meter.sent(at(3), 7);
+        meter.received(at(2), 5);
+        let measured = meter.measure(at(4));
+        assert_eq!((measured.sent, measured.received, measured.last_activity), (7, 5, at(2)));
+    }
+
+    proptest! {
+        #![proptest_config(crate::cases())]
+
+        #[test]
+        fn nothing_overflows_and_fractions_stay_fractions(steps in prop::collection::vec((0_u8..4, any::<u64>(), 0_u64..100), 0..100)) {
+            let mut meter = meter();
+            for (step, value, second) in steps {
+                match step {
+                    0 => meter.sent(at(second), value),
+                    1 => meter.received(at(second), value),
+                    2 => meter.answered(at(second), ms(value)),
+                    _ => meter.unanswered(),
+                }
+                let measured = meter.measure(at(second));
+                prop_assert!((0.0..=1.0).contains(&measured.loss));
+                prop_assert!(measured.jitter <= LONGEST);
+            }
+        }
+    }
+}

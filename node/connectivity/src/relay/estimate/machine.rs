@@ -1,0 +1,356 @@
+//! The machine behind [`super`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Estimate, Input, Origin, Output, PROBE_ANSWER, RELAYS, RELAYS_PER_PREFIX, Settings};
+use crate::Time;
+use crate::prefix::{Prefix, Prefixes};
+use crate::random::Random;
+use crate::relay::policy::Candidate;
+use crate::relay::reservation::Known;
+
+/// The relays that are kept in mind.
+#[derive(Debug)]
+pub struct Machine<P> {
+    settings: Settings,
+    relays: BTreeMap<P, Entry>,
+    random: Random,
+    outputs: VecDeque<Output<P>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    origin: Origin,
+    prefixes: Prefixes,
+    hint: Option<Duration>,
+    estimate: Estimate,
+    in_use: bool,
+    heard: Time,
+    probe: Probe,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Probe {
+    Due { at: Time },
+    Asked { until: Time },
+}
+
+impl Entry {
+    /// Whether a stranger may take its place.
+    fn is_displaceable(&self) -> bool {
+        self.origin == Origin::Found && !self.in_use
+    }
+
+    /// What is given up first compares least: what never answered, and of those what was heard of longest ago.
+    fn worth(&self) -> (bool, Time) {
+        (self.estimate.rtt().is_some(), self.heard)
+    }
+}
+
+impl<P: Copy + Ord> Machine<P> {
+    /// A machine that knows no relay. `seed` feeds the jitter of probes.
+    #[must_use]
+    pub fn new(settings: Settings, seed: u64) -> Self {
+        Self { settings, relays: BTreeMap::new(), random: Random::new(seed), outputs: VecDeque::new() }
+    }
+
+    /// Takes note of what happened. Drain [`poll`](Self::poll) afterwards.
+    pub fn handle(&mut self, now: Time, input: Input<P>) {
+        match input {
+            Input::Learnt { relay, origin, addresses, hint } => self.learn(now, relay, origin, addresses, hint),
+            Input::Forgotten { relay } => {
+                self.relays.remove(&relay);
+            }
+            Input::Answered { relay, rtt } => {
+                if let Some(entry) = self.relays.get_mut(&relay) {
+                    entry.heard = now;
+                    if rtt <= PROBE_ANSWER {
+                        entry.estimate.answered(now, rtt);
+                        self.schedule(now, relay);
+                    }
+                }
+            }
+            Input::Unanswered { relay } => self.unanswered(now, relay),
+            Input::Reported { relay, load } => {
+                self.change(relay, |entry| entry.estimate.reported(now, load));
+            }
+            Input::Granted { relay } => self.change(relay, |entry| entry.estimate.granted()),
+            Input::Refused { relay } => self.change(relay, |entry| entry.estimate.refused()),
+            Input::Uses { relays } => self.uses(now, &relays.into_iter().collect()),
+            Input::Tick => {}
+        }
+        self.probe(now);
+    }
+
+    /// What to do next; call until `None`.
+    pub fn poll(&mut self) -> Option<Output<P>> {
+        self.outputs.pop_front()
+    }
+
+    /// When to send [`Input::Tick`] if nothing else happens.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        let due = |entry: &Entry| match entry.probe {
+            Probe::Due { at } => at,
+            Probe::Asked { until } => until,
+        };
+        self.relays.values().map(due).min()
+    }
+
+    /// What is known of a relay.
+    #[must_use]
+    pub fn estimate(&self, relay: P) -> Option<&Estimate> {
+        self.relays.get(&relay).map(|entry| &entry.estimate)
+    }
+
+    /// Every relay as the [reservation machine](crate::relay::reservation) wants to hear of it, in order of their ids.
+    #[must_use]
+    pub fn candidates(&self, now: Time) -> Vec<Known<P>> {
+        let known = |(relay, entry): (&P, &Entry)| {
+            let estimate = &entry.estimate;
+            let candidate = Candidate {
+                rtt: estimate.rtt().map(|rtt| rtt.smoothed()),
+                loss: estimate.loss(),
+                load: estimate.load(now),
+                success: estimate.success(),
+                hint: entry.hint,
+            };
+            Known { relay: *relay, prefixes: entry.prefixes.clone(), candidate }
+        };
+        self.relays.iter().map(known).collect()
+    }
+
+    fn change(&mut self, relay: P, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.relays.get_mut(&relay) {
+            change(entry);
+        }
+    }
+
+    fn learn(&mut self, now: Time, relay: P, origin: Origin, addresses: Vec<IpAddr>, hint: Option<Duration>) {
+        let prefixes = self.settings.prefixes.of_all(addresses);
+        if let Some(entry) = self.relays.get_mut(&relay) {
+            entry.origin = entry.origin.max(origin);
+            entry.heard = now;
+            entry.hint = hint.or(entry.hint);
+            // What strangers say of a configured relay must not make it look dependent on others.
+            let is_news = prefixes != entry.prefixes && prefixes.iter().next().is_some();
+            if is_news && origin == entry.origin {
+                self.move_to(relay, prefixes);
+            }
+            return;
+        }
+        if !self.make_room(origin, &prefixes) {
+            self.outputs.push_back(Output::Unplaced { relay });
+            return;
+        }
+        let estimate = Estimate::default();
+        let probe = Probe::Due { at: now };
+        self.relays.insert(relay, Entry { origin, prefixes, hint, estimate, in_use: false, heard: now, probe });
+    }
+
+    /// A relay is elsewhere now. It stays where it was when there is no room, or moving would be the way round the bound.
+    fn move_to(&mut self, relay: P, prefixes: Prefixes) {
+        let Some(entry) = self.relays.get_mut(&relay) else { return };
+        let before = std::mem::replace(&mut entry.prefixes, prefixes);
+        let is_crowded = self.counts().values().any(|count| *count > RELAYS_PER_PREFIX);
+        self.change(relay, |entry| {
+            if is_crowded {
+                entry.prefixes = before;
+            }
+        });
+    }
+
+    /// Makes room for a newcomer, if there is any. A full prefix gives up one of its own that never answered. A full table gives up
+    /// one that never answered, or one of the prefix with the most relays, when that has more than the newcomer's.
+    fn make_room(&mut self, origin: Origin, prefixes: &Prefixes) -> bool {
+        let counts = self.counts();
+        let of = |prefix: &Prefix| counts.get(prefix).copied().unwrap_or(0);
+        let fullest = |prefixes: &Prefixes| prefixes.iter().map(|prefix| of(&prefix)).max().unwrap_or(0);
+        let is_crowded = origin == Origin::Found && fullest(prefixes) >= RELAYS_PER_PREFIX;
+        if !is_crowded && self.relays.len() < RELAYS {
+            return true;
+        }
+        let others = self.relays.iter().filter(|(_, entry)| entry.is_displaceable());
+        let given_up = if is_crowded {
+            let full: BTreeSet<Prefix> = prefixes.iter().filter(|prefix| of(prefix) >= RELAYS_PER_PREFIX).collect();
+            // One of every full prefix at once, or the prefix would stay full.
+            others
+                .filter(|(_, entry)| entry.estimate.rtt().is_none())
+                .filter(|(_, entry)| full.is_subset(&entry.prefixes.iter().collect()))
+                .min_by_key(|(_, entry)| entry.worth())
+        } else {
+            let least = if origin == Origin::Configured { 0 } else { fullest(prefixes) + 1 };
+            others.filter(|(_, entry)| fullest(&entry.prefixes) > least || entry.estimate.rtt().is_none()).min_by_key(
+                |(_, entry)| (entry.estimate.rtt().is_some(), usize::MAX - fullest(&entry.prefixes), entry.heard),
+            )
+        };
+        let Some(relay) = given_up.map(|(relay, _)| *relay) else { return false };
+        self.relays.remove(&relay);
+        self.outputs.push_back(Output::Displaced { relay });
+        true
+    }
+
+    /// How many found relays there are of each prefix.
+    fn counts(&self) -> BTreeMap<Prefix, usize> {
+        let mut counts = BTreeMap::new();
+        for entry in self.relays.values().filter(|entry| entry.origin == Origin::Found) {
+            for prefix in entry.prefixes.iter() {
+                *counts.entry(prefix).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    fn uses(&mut self, now: Time, used: &BTreeSet<P>) {
+        let mut fresh = Vec::new();
+        for (relay, entry) in &mut self.relays {
+            let in_use = used.contains(relay);
+            if in_use && !entry.in_use && matches!(entry.probe, Probe::Due { .. }) {
+                fresh.push(*relay);
+            }
+            entry.in_use = in_use;
+        }
+        for relay in fresh {
+            self.schedule(now, relay);
+        }
+    }
+
+    fn unanswered(&mut self, now: Time, relay: P) {
+        if let Some(entry) = self.relays.get_mut(&relay)
+            && matches!(entry.probe, Probe::Asked { .. })
+        {
+            entry.estimate.unanswered();
+            self.schedule(now, relay);
+        }
+    }
+
+    /// The next probe, half to one and a half intervals from now.
+    fn schedule(&mut self, now: Time, relay: P) {
+        let Some(entry) = self.relays.get_mut(&relay) else { return };
+        let interval = if entry.in_use { self.settings.in_use } else { self.settings.idle };
+        entry.probe = Probe::Due { at: now + self.random.between(interval / 2, interval * 3 / 2) };
+    }
+
+    fn probe(&mut self, now: Time) {
+        let late = |entry: &Entry| matches!(entry.probe, Probe::Asked { until } if now >= until);
+        let late: Vec<P> = self.relays.iter().filter(|(_, entry)| late(entry)).map(|(relay, _)| *relay).collect();
+        for relay in late {
+            self.unanswered(now, relay);
+        }
+        for (relay, entry) in &mut self.relays {
+            if matches!(entry.probe, Probe::Due { at } if now >= at) {
+                entry.probe = Probe::Asked { until: now + PROBE_ANSWER };
+                self.outputs.push_back(Output::Probe { relay: *relay });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_secs(seconds)
+    }
+
+    fn learnt(relay: u16, network: u8, origin: Origin) -> Input<u16> {
+        let addresses = vec![Ipv4Addr::new(198, network, 0, 1).into()];
+        Input::Learnt { relay, origin, addresses, hint: None }
+    }
+
+    fn step(machine: &mut Machine<u16>, now: Time, input: Input<u16>) -> Vec<Output<u16>> {
+        machine.handle(now, input);
+        std::iter::from_fn(|| machine.poll()).collect()
+    }
+
+    #[test]
+    fn a_relay_is_probed_at_once_and_again_with_jitter() {
+        let mut machine = Machine::new(Settings::default(), 7);
+        let probe = [Output::Probe { relay: 1 }];
+        assert_eq!(step(&mut machine, at(0), learnt(1, 1, Origin::Found)), probe);
+        step(&mut machine, at(0), Input::Answered { relay: 1, rtt: Duration::from_millis(40) });
+        let next = machine.deadline().unwrap();
+        assert!(next >= at(30) && next <= at(90), "{next:?}");
+        assert_eq!(step(&mut machine, next, Input::Tick), probe);
+    }
+
+    #[test]
+    fn a_late_answer_is_a_loss() {
+        let mut machine = Machine::new(Settings::default(), 7);
+        step(&mut machine, at(0), learnt(1, 1, Origin::Found));
+        step(&mut machine, PROBE_ANSWER, Input::Tick);
+        assert!(machine.estimate(1).unwrap().loss() > 0.0);
+    }
+
+    #[test]
+    fn a_relay_in_use_is_probed_often() {
+        let mut machine = Machine::new(Settings::default(), 7);
+        step(&mut machine, at(0), learnt(1, 1, Origin::Found));
+        step(&mut machine, at(0), Input::Answered { relay: 1, rtt: Duration::from_millis(40) });
+        step(&mut machine, at(0), Input::Uses { relays: vec![1] });
+        assert!(machine.deadline().unwrap() <= at(8));
+    }
+
+    #[test]
+    fn one_network_cannot_fill_the_table() {
+        let mut machine = Machine::new(Settings::default(), 7);
+        for relay in 0..100 {
+            step(&mut machine, at(0), learnt(relay, 1, Origin::Found));
+            step(&mut machine, at(0), Input::Answered { relay, rtt: Duration::from_millis(40) });
+        }
+        assert_eq!(machine.candidates(at(0)).len(), RELAYS_PER_PREFIX);
+    }
+
+    #[test]
+    fn a_flood_from_many_networks_displaces_neither_configured_nor_used_nor_measured_relays() {
+        let mut machine = Machine::new(Settings::default(), 7);
+        step(&mut machine, at(0), learnt(0, 0, Origin::Configured));
+        for relay in 1..3 {
+            step(&mut machine, at(0), learnt(relay, 1, Origin::Found));
+        }
+        step(&mut machine, at(0), Input::Answered { relay: 1, rtt: Duration::from_millis(40) });
+        step(&mut machine, at(0), Input::Uses { relays: vec![2] });
+        for relay in 3..1_000 {
+            step(&mut machine, at(1), learnt(relay, u8::try_from(relay % 200).unwrap(), Origin::Found));
+        }
+        assert!([0, 1, 2].into_iter().all(|relay| machine.estimate(relay).is_some()));
+    }
+
+    proptest! {
+        #![proptest_config(crate::cases())]
+
+        #[test]
+        fn the_table_stays_bounded_and_keeps_what_is_configured(
+            steps in prop::collection::vec((0_u16..200, 0_u8..40, 0_u8..6), 0..400),
+        ) {
+            let mut machine = Machine::new(Settings::default(), 7);
+            let mut configured = BTreeSet::new();
+            for (second, (relay, network, kind)) in (0..).zip(steps) {
+                let input = match kind {
+                    0 | 1 => learnt(relay, network, Origin::Found),
+                    2 if configured.len() < RELAYS / 2 => learnt(relay, network, Origin::Configured),
+                    3 => Input::Answered { relay, rtt: Duration::from_millis(u64::from(relay)) },
+                    4 => Input::Uses { relays: vec![relay] },
+                    _ => Input::Reported { relay, load: 0.3 },
+                };
+                let is_configured = matches!(input, Input::Learnt { origin: Origin::Configured, .. });
+                step(&mut machine, at(second), input);
+                // A table full of used and configured relays takes no more: room was asked for when it was named.
+                if is_configured && machine.estimate(relay).is_some() {
+                    configured.insert(relay);
+                }
+                prop_assert!(machine.relays.len() <= RELAYS);
+                prop_assert!(machine.counts().values().all(|count| *count <= RELAYS_PER_PREFIX));
+                prop_assert!(configured.iter().all(|relay| machine.relays.contains_key(relay)));
+                prop_assert!(machine.deadline().is_none_or(|deadline| deadline > at(second)));
+            }
+        }
+    }
+}
