@@ -54,7 +54,10 @@ pub enum Backing {
     /// Nobody looked, or nothing was named.
     #[default]
     Unknown,
-    /// The maker has what it offers.
+    /// What the order names is there, and nobody has shown that it is the maker's own: coins can be named by anybody. It counts no
+    /// more than [`Unknown`](Self::Unknown).
+    Seen,
+    /// The maker has what it offers: a signature of its coin is in the order.
     Proven,
     /// The maker does not have it; the order is not shown.
     Disproved,

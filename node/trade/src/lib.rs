@@ -12,6 +12,7 @@
 //! | [`reconcile`] | how two books find their difference |
 //! | [`psbt`] | the transaction of a swap: built, received, checked |
 //! | [`swap`] | one swap from request to confirmation, for maker and taker |
+//! | [`settlement`] | what came of swaps: the judge of scenarios and of tests on a real chain |
 //!
 //! Invariants: no I/O, no clock, no entropy, no tasks. Time is a [`Time`] argument, random bits are arguments. Amounts never wrap:
 //! arithmetic is checked, and an overflow is a typed refusal.
@@ -25,6 +26,7 @@ pub mod order;
 pub mod psbt;
 pub mod reconcile;
 pub mod rune;
+pub mod settlement;
 pub mod swap;
 
 /// Time since the Unix epoch.

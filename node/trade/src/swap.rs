@@ -81,8 +81,12 @@ pub use record::{Agreement, Cause, Reason, Record, Spend, Stage};
 /// How long a taker waits for an answer, and a maker for its own wallet and chain: a few look-ups over a slow relay.
 pub const ANSWER: Duration = Duration::from_secs(30);
 
-/// The windows between acceptance and deadline that a taker agrees to. Less cannot be met; more reserves its inputs for too long.
-pub const WINDOW: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(600));
+/// The windows between acceptance and deadline that a maker may choose. Less cannot be met; more reserves the taker's inputs for too
+/// long.
+pub const WINDOW: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
+
+/// How far beyond [`WINDOW`] a deadline may be when the taker reads it: the acceptance takes its time, and clocks differ.
+pub const DRIFT: Duration = Duration::from_secs(15);
 
 /// How long before the deadline a taker no longer gives its signatures away: they would arrive too late, and reclaiming costs.
 pub const MARGIN: Duration = Duration::from_secs(5);
@@ -307,7 +311,7 @@ pub enum Misbehaviour {
     #[error("found another {0} under the same swap id, expected a repetition")]
     Changed(&'static str),
     /// The maker's deadline is out of bounds.
-    #[error("found a deadline {found:?} from now, expected {:?} to {:?}", WINDOW.0, WINDOW.1)]
+    #[error("found a deadline {found:?} from now, expected {:?} to {:?}, {DRIFT:?} more or less", WINDOW.0, WINDOW.1)]
     Deadline {
         /// How far it is.
         found: Duration,

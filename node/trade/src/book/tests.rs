@@ -193,6 +193,8 @@ fn a_full_book_keeps_first_slots_before_second_ones_and_proven_orders_before_all
     // The one that would have to go for anybody with a lower key.
     let last = by_key[1].clone();
     assert!(book.set_backing(&last.id(), Backing::Proven, NOW));
+    // Naming coins that are there, which may be anybody's, keeps nobody's place.
+    assert!(book.set_backing(&by_key[0].id(), Backing::Seen, NOW));
     book.apply(later, NOW);
     assert!(book.order(&last.id()).is_some());
     assert_eq!(book.len(), 2);

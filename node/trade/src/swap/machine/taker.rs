@@ -10,7 +10,7 @@ use crate::order::{Order, TraderKey};
 use crate::psbt::{CheckedPsbt, Style};
 use crate::swap::record::RecordVersion;
 use crate::swap::{
-    Accept, Agreement, Body, MAX_CANDIDATES, Misbehaviour, Output, Policy, REBROADCAST, RESEND, Reason, Record,
+    Accept, Agreement, Body, DRIFT, MAX_CANDIDATES, Misbehaviour, Output, Policy, REBROADCAST, RESEND, Reason, Record,
     Refused, Rejection, Request, Role, Stage, Status, SwapId, WINDOW, settlement,
 };
 
@@ -123,9 +123,10 @@ impl Swap {
 
     fn begin_check(&mut self, now: Time, accept: Accept) {
         let found = accept.deadline.saturating_sub(now);
-        if found < WINDOW.0 || found > WINDOW.1 {
-            self.misbehaved(Misbehaviour::Deadline { found });
-            let detail = format!("found a deadline {found:?} from now, expected {:?} to {:?}", WINDOW.0, WINDOW.1);
+        if found.saturating_add(DRIFT) < WINDOW.0 || found > WINDOW.1 + DRIFT {
+            let wrong = Misbehaviour::Deadline { found };
+            let detail = wrong.to_string();
+            self.misbehaved(wrong);
             return self.refuse(now, Rejection::Late, detail);
         }
         let ours = &self.record.request.stake.inputs;

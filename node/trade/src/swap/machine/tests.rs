@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::asset::Asset;
 use crate::order::{Offer, Order, OrderId, Price, Side, TraderKey};
-use crate::swap::{Fills, Request, SwapId, WINDOW};
+use crate::swap::{DRIFT, Fills, Request, SwapId, WINDOW};
 
 const MAKER: TraderKey = TraderKey([1; 32]);
 const TAKER: TraderKey = TraderKey([2; 32]);
@@ -100,6 +100,16 @@ fn a_taker_refuses_a_deadline_out_of_bounds_and_its_own_input_as_the_makers() {
         swap.handle(NOW, Input::Message(Body::Accept(Accept { stake, deadline })));
         assert!(drain(&mut swap).iter().any(|output| matches!(output, Output::Misbehaved(_))));
         assert!(swap.is_terminal());
+    }
+}
+
+#[test]
+fn a_taker_takes_every_window_that_a_maker_may_choose_although_the_acceptance_travels_and_clocks_differ() {
+    for deadline in [NOW + WINDOW.0 - DRIFT, NOW + WINDOW.0, NOW + WINDOW.1, NOW + WINDOW.1 + DRIFT] {
+        let mut swap = taker();
+        swap.handle(NOW, Input::Message(Body::Accept(Accept { stake: stake(1), deadline })));
+        assert!(drain(&mut swap).iter().all(|output| !matches!(output, Output::Misbehaved(_))));
+        assert!(!swap.is_terminal());
     }
 }
 
