@@ -5,8 +5,22 @@ use std::fmt;
 
 use bitcoin::{BlockHash, FeeRate, OutPoint, Transaction, Txid};
 use darkswap_trade::coin::Coin;
+use darkswap_trade::rune::Entry;
 use darkswap_trade::swap::{Spend, Status};
 use darkswap_wallet::{ScanRequest, SyncRequest, Update};
+use ordinals::{Rune, RuneId};
+
+/// Which rune.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuneQuery {
+    /// The one with this id.
+    Id(RuneId),
+    /// The one with this name.
+    Name(Rune),
+}
+
+/// What the index knows of a rune.
+pub type KnownRune = (RuneId, Entry);
 
 /// What is asked of the chain. Answers name what they answer; there may be any number of them under way.
 pub enum ChainRequest {
@@ -20,6 +34,13 @@ pub enum ChainRequest {
         request: u64,
         /// Which.
         outpoints: Vec<OutPoint>,
+    },
+    /// Look a rune up. Answered by [`ChainInput::Rune`].
+    Rune {
+        /// Comes back with the answer.
+        request: u64,
+        /// Which.
+        query: RuneQuery,
     },
     /// Follow a transaction and what else spends the same outputs, until [`Unwatch`](Self::Unwatch). Answered by
     /// [`ChainInput::Seen`], now and on every change.
@@ -41,6 +62,7 @@ impl fmt::Debug for ChainRequest {
             Self::Scan(_) => f.write_str("Scan"),
             Self::Sync(_) => f.write_str("Sync"),
             Self::Coins { request, outpoints } => write!(f, "Coins({request}, {outpoints:?})"),
+            Self::Rune { request, query } => write!(f, "Rune({request}, {query:?})"),
             Self::Watch { txid, .. } => write!(f, "Watch({txid})"),
             Self::Unwatch(txid) => write!(f, "Unwatch({txid})"),
             Self::Broadcast(transaction) => write!(f, "Broadcast({})", transaction.compute_txid()),
@@ -77,6 +99,13 @@ pub enum ChainInput {
         request: u64,
         /// Why.
         reason: String,
+    },
+    /// To `Rune`.
+    Rune {
+        /// From the request.
+        request: u64,
+        /// The rune, if it was etched; else in words why that is not known, for example because no index is configured.
+        found: Result<Option<Box<KnownRune>>, String>,
     },
     /// To `Watch`.
     Seen {

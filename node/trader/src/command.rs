@@ -1,14 +1,32 @@
-//! What an operator asks, and what it gets. These are also the words of the node's control endpoint, so they have a JSON form.
+//! What an operator asks, and what it gets. These are also the words of the node's control endpoint, so they have a JSON form:
+//! assets are text (`rune 840000:3`), units of assets are text as well, amounts of bitcoin are numbers of satoshis.
+//!
+//! | part | noun |
+//! |---|---|
+//! | `report` | what an operator is told of assets, coins, orders and swaps |
+//! | `rune` | runes: what is known of one, and new ones |
+//! | `asset_name` | how an asset is named by people |
+//! | `text` | values as text in JSON |
 
-use bitcoin::{Amount, BlockHash, FeeRate, OutPoint, Txid};
+mod asset_name;
+mod report;
+mod rune;
+mod text;
+
+use bitcoin::{Amount, FeeRate, Txid};
 use darkswap_trade::asset::Asset;
-use darkswap_trade::book::Backing;
 use darkswap_trade::order::{OrderId, Price, Side, TraderKey};
 use darkswap_trade::swap::{Phase, Role, SwapId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Time;
+
+pub use asset_name::{AssetName, NoAssetName};
+pub use report::{
+    AssetReport, BalanceReport, CoinReport, Label, OrderReport, PileReport, StatusReport, SwapReport, TransactionReport,
+};
+pub use rune::{AssetDescription, EtchingPhase, EtchingReport, MintTerms, NewRune, RuneReport};
 
 /// What an operator asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,11 +54,39 @@ pub enum Command {
         /// To which address.
         address: String,
         /// What.
+        #[serde(with = "text::shown")]
         asset: Asset,
         /// Units.
+        #[serde(with = "text::units")]
         units: u128,
         /// At which fee rate; the server's estimate when none is given.
         fee_rate: Option<FeeRate>,
+    },
+    /// Everything about an asset: what the index knows of it, and what the wallet has.
+    Asset {
+        /// Which.
+        asset: AssetName,
+    },
+    /// Mint a rune once.
+    Mint {
+        /// Which.
+        rune: AssetName,
+        /// At which fee rate; the server's estimate when none is given.
+        fee_rate: Option<FeeRate>,
+    },
+    /// Etch a rune: commit to its name now, reveal it when the commitment is deep enough.
+    Etch {
+        /// What.
+        rune: NewRune,
+        /// At which fee rate; the server's estimate when none is given. What reveals pays the estimate of its time where that is more.
+        fee_rate: Option<FeeRate>,
+    },
+    /// Etchings under way and ended.
+    Etchings,
+    /// Stop an etching, and have the bitcoin of its commitment back.
+    CancelEtching {
+        /// The name of the rune.
+        name: String,
     },
     /// Pay a higher fee for a transaction that waits.
     Bump {
@@ -54,12 +100,16 @@ pub enum Command {
         /// Buy or sell the asset.
         side: Side,
         /// What.
+        #[serde(with = "text::shown")]
         asset: Asset,
         /// Units.
+        #[serde(with = "text::units")]
         units: u128,
         /// The smallest fill; all of them when none is given.
+        #[serde(default, with = "text::maybe_units")]
         minimum: Option<u128>,
         /// At which price.
+        #[serde(with = "text::price")]
         price: Price,
         /// For how long, in seconds.
         lifetime_seconds: u64,
@@ -74,6 +124,7 @@ pub enum Command {
     /// What everybody offers, by price and time.
     Book {
         /// Of one asset; of all when none is given.
+        #[serde(default, with = "text::maybe_shown")]
         asset: Option<Asset>,
     },
     /// What we offer.
@@ -83,6 +134,7 @@ pub enum Command {
         /// Which.
         order: OrderId,
         /// How many units; all of them when none is given.
+        #[serde(default, with = "text::maybe_units")]
         units: Option<u128>,
         /// At which fee rate; the server's estimate when none is given.
         fee_rate: Option<FeeRate>,
@@ -112,7 +164,13 @@ pub enum Reply {
     Coins(Vec<CoinReport>),
     /// To `transactions`.
     Transactions(Vec<TransactionReport>),
-    /// To `pay`, `transfer` and `bump`: the transaction that was broadcast.
+    /// To `asset`.
+    Asset(Box<AssetDescription>),
+    /// To `etch`: the commitment was broadcast, and the rest follows by itself.
+    Etching(EtchingReport),
+    /// To `etchings`.
+    Etchings(Vec<EtchingReport>),
+    /// To `pay`, `transfer`, `mint` and `bump`: the transaction that was broadcast.
     Sent(Txid),
     /// To `place`.
     Placed(OrderId),
@@ -128,141 +186,6 @@ pub enum Reply {
     Done,
 }
 
-/// What a wallet has.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BalanceReport {
-    /// Bitcoin that can be spent now.
-    pub spendable: Amount,
-    /// Bitcoin in transactions that wait.
-    pub pending: Amount,
-    /// Bitcoin that is promised to swaps.
-    pub reserved: Amount,
-    /// Bitcoin on outputs that carry assets, or of which it is not known whether they do.
-    pub locked: Amount,
-    /// Assets.
-    pub assets: Vec<AssetReport>,
-}
-
-/// What a wallet has of an asset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AssetReport {
-    /// Which.
-    pub asset: Asset,
-    /// Its name, where the index knows it.
-    pub name: Option<String>,
-    /// Digits after the decimal point.
-    pub divisibility: u8,
-    /// Units that can be traded now.
-    pub units: u128,
-    /// Units that are promised to swaps.
-    pub reserved: u128,
-    /// What the owner has to know, such as that the origin of an alkane is only as good as the index.
-    pub notice: Option<String>,
-}
-
-/// A coin of the wallet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CoinReport {
-    /// Where.
-    pub outpoint: OutPoint,
-    /// Its bitcoin.
-    pub amount: Amount,
-    /// The height of its block; none while it waits.
-    pub height: Option<u32>,
-    /// `clean`, `unknown`, `carries`, `reserved`.
-    pub state: String,
-    /// The assets on it.
-    pub assets: Vec<(Asset, u128)>,
-}
-
-/// A transaction of the wallet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransactionReport {
-    /// Which.
-    pub txid: Txid,
-    /// Satoshis that came less those that went.
-    pub net_sats: i64,
-    /// The fee, where it is known.
-    pub fee: Option<Amount>,
-    /// The height of its block; none while it waits.
-    pub height: Option<u32>,
-}
-
-/// An order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderReport {
-    /// Which.
-    pub order: OrderId,
-    /// Whose.
-    pub maker: TraderKey,
-    /// Whether it is ours.
-    pub own: bool,
-    /// Buy or sell.
-    pub side: Side,
-    /// What.
-    pub asset: Asset,
-    /// Units that are left, as far as we know.
-    pub units: u128,
-    /// The smallest fill.
-    pub minimum: u128,
-    /// The price.
-    pub price: Price,
-    /// When it was made, in seconds since the Unix epoch.
-    pub created_seconds: u64,
-    /// When it ends.
-    pub expires_seconds: u64,
-    /// Whether the chain shows what backs it.
-    pub backing: Backing,
-    /// Whether it can be taken while its maker is away.
-    pub presigned: bool,
-}
-
-/// A swap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SwapReport {
-    /// Which.
-    pub swap: SwapId,
-    /// With whom.
-    pub peer: TraderKey,
-    /// Which side we are.
-    pub role: Role,
-    /// The order.
-    pub order: OrderId,
-    /// Whether the asset comes or goes.
-    pub side: Side,
-    /// What is traded.
-    pub asset: Asset,
-    /// Its units.
-    pub units: u128,
-    /// The bitcoin for them.
-    pub payment: Amount,
-    /// Where it is.
-    pub phase: Phase,
-    /// Its transaction, once it is known.
-    pub txid: Option<Txid>,
-    /// Why it ended without a settlement.
-    pub reason: Option<String>,
-    /// When it began, in seconds since the Unix epoch.
-    pub created_seconds: u64,
-}
-
-/// The state of trading.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatusReport {
-    /// Our key.
-    pub trader: TraderKey,
-    /// The tip of the chain, once a server answered.
-    pub tip: Option<(u32, BlockHash)>,
-    /// Whether a server answers now; else why none does.
-    pub chain: Result<(), String>,
-    /// Orders in the book.
-    pub orders: usize,
-    /// Bytes of the book.
-    pub book_bytes: usize,
-    /// Swaps under way.
-    pub swaps: usize,
-}
-
 /// Why a command was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -270,7 +193,7 @@ pub enum CommandError {
     /// What was asked makes no sense as it is.
     #[error("{0}")]
     Invalid(String),
-    /// There is no such order or swap.
+    /// There is no such order, swap or rune.
     #[error("{0}")]
     NotFound(String),
     /// The wallet cannot pay it.
@@ -345,6 +268,8 @@ pub enum TradeEvent {
         /// Since it began.
         elapsed_milliseconds: u64,
     },
+    /// An etching is somewhere else now.
+    EtchingMoved(EtchingReport),
     /// A peer did what no correct node does in a swap.
     SwapMisbehaviour {
         /// Who.
@@ -370,4 +295,74 @@ pub enum TradeEvent {
 #[must_use]
 pub fn seconds(at: Time) -> u64 {
     at.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use darkswap_trade::asset::AlkaneId;
+    use ordinals::RuneId;
+    use serde_json::json;
+
+    use super::*;
+
+    fn place(units: u128) -> Command {
+        Command::Place {
+            side: Side::Sell,
+            asset: Asset::Rune(RuneId { block: 840_000, tx: 3 }),
+            units,
+            minimum: Some(1),
+            price: Price { sats: 150, units },
+            lifetime_seconds: 60,
+            presigned: false,
+        }
+    }
+
+    #[test]
+    fn commands_name_assets_and_units_as_text() {
+        let json = serde_json::to_value(place(u128::MAX)).unwrap();
+        let expected = json!({"place": {
+            "side": "Sell", "asset": "rune 840000:3", "units": u128::MAX.to_string(), "minimum": "1",
+            "price": {"sats": 150, "units": u128::MAX.to_string()}, "lifetime_seconds": 60, "presigned": false,
+        }});
+        assert_eq!(json, expected);
+        assert_eq!(serde_json::from_value::<Command>(json).unwrap(), place(u128::MAX));
+    }
+
+    #[test]
+    fn what_may_be_missing_may_be_left_out_and_small_units_may_be_numbers() {
+        let take = r#"{"take": {"order": "ORDER", "fee_rate": null}}"#.replace("ORDER", &"ab".repeat(32));
+        assert!(matches!(serde_json::from_str(&take).unwrap(), Command::Take { units: None, .. }));
+        let book: Command = serde_json::from_value(json!({"book": {"asset": "alkane:2:7"}})).unwrap();
+        assert_eq!(book, Command::Book { asset: Some(Asset::Alkane(AlkaneId { block: 2, tx: 7 })) });
+        let transfer = json!({"transfer": {"address": "x", "asset": "1:1", "units": 7, "fee_rate": null}});
+        assert!(matches!(serde_json::from_value(transfer).unwrap(), Command::Transfer { units: 7, .. }));
+        for wrong in [
+            json!("-1"),
+            json!("1.5"),
+            json!(-1),
+            json!(1.5),
+            json!(""),
+            json!("340282366920938463463374607431768211456"),
+        ] {
+            let transfer = json!({"transfer": {"address": "x", "asset": "1:1", "units": wrong, "fee_rate": null}});
+            assert!(serde_json::from_value::<Command>(transfer).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_rune_to_etch_reads_back() {
+        let terms = MintTerms { amount: u128::MAX, cap: 3, until_offset: Some(9), ..MintTerms::default() };
+        let rune = NewRune {
+            name: "UNCOMMON•GOODS".to_owned(),
+            divisibility: 38,
+            symbol: Some('\u{29c9}'),
+            premine: 1,
+            terms: Some(terms),
+            turbo: true,
+        };
+        let command = Command::Etch { rune, fee_rate: None };
+        let text = serde_json::to_string(&command).unwrap();
+        assert!(text.contains(&format!("\"{}\"", u128::MAX)), "{text}");
+        assert_eq!(serde_json::from_str::<Command>(&text).unwrap(), command);
+    }
 }

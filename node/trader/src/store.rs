@@ -13,13 +13,15 @@ pub enum Table {
     Orders,
     /// Changes of the wallet since its last snapshot, by number.
     Wallet,
+    /// Etchings, by the number of the rune's name.
+    Etchings,
     /// Everything that has one value, by name.
     Single,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Swaps, Self::History, Self::Orders, Self::Wallet, Self::Single];
+    pub const ALL: [Self; 6] = [Self::Swaps, Self::History, Self::Orders, Self::Wallet, Self::Etchings, Self::Single];
 
     /// Its name in a store.
     #[must_use]
@@ -29,6 +31,7 @@ impl Table {
             Self::History => "history",
             Self::Orders => "orders",
             Self::Wallet => "wallet",
+            Self::Etchings => "etchings",
             Self::Single => "single",
         }
     }

@@ -17,6 +17,8 @@
 //! | `purse` | the wallet on its chain |
 //! | `spending` | payments, transfers, fee bumps, reclaims |
 //! | `history` | swaps that have ended |
+//! | `runes` | what the index says of runes: names, and answers to whoever needs one |
+//! | `etching` | etchings: commitment, patience, reveal |
 //! | `commands`, `reports` | what the operator asks and gets |
 //! | `bucket`, `dice` | rates per peer; random choices |
 
@@ -27,6 +29,7 @@ mod bucket;
 mod commands;
 mod dealing;
 mod dice;
+mod etching;
 mod gossip;
 mod history;
 mod journal;
@@ -35,6 +38,7 @@ mod publishing;
 mod purse;
 mod reconciling;
 mod reports;
+mod runes;
 mod spending;
 mod stakes;
 mod swaps;
@@ -58,6 +62,7 @@ use crate::store::Stored;
 use answering::Responders;
 use backing::Backings;
 use dice::Dice;
+use etching::Etchings;
 use gossip::Gates;
 use history::History;
 use journal::Journal;
@@ -65,6 +70,7 @@ use orders::OwnOrders;
 use publishing::Publishing;
 use purse::Purse;
 use reconciling::Initiators;
+use runes::Runes;
 use spending::Sends;
 use swaps::Swaps;
 
@@ -90,6 +96,8 @@ pub struct Trader {
     history: History,
     purse: Purse,
     sends: Sends,
+    runes: Runes,
+    etchings: Etchings,
     journal: Journal,
     /// Traders to which there is a path.
     peers: BTreeSet<TraderKey>,
@@ -149,6 +157,7 @@ impl Trader {
         trader.restore_orders(now, stored)?;
         trader.restore_history(stored)?;
         trader.restore_swaps(now, stored)?;
+        trader.restore_etchings(stored)?;
         trader.settle_orders(now);
         trader.flush();
         Ok(trader)
@@ -174,6 +183,8 @@ impl Trader {
             history: History::default(),
             purse: Purse::default(),
             sends: Sends::default(),
+            runes: Runes::default(),
+            etchings: Etchings::default(),
             journal,
             peers: BTreeSet::new(),
             next_number,
@@ -216,6 +227,8 @@ impl Trader {
             self.swaps.deadline(),
             self.purse.deadline(),
             self.sends.deadline(),
+            self.runes.deadline(),
+            self.etchings.deadline(),
         ];
         times.into_iter().flatten().min()
     }
@@ -249,6 +262,8 @@ impl Trader {
         self.advance_reconciling(now);
         self.advance_answering(now);
         self.advance_sends(now);
+        self.advance_runes(now);
+        self.advance_etchings(now);
         self.advance_purse(now);
     }
 
@@ -280,6 +295,7 @@ impl Trader {
             ChainInput::Wallet(update) => self.hear_wallet(now, *update),
             ChainInput::Coins { request, coins } => self.hear_coins(now, request, Ok(coins)),
             ChainInput::CoinsUnknown { request, reason } => self.hear_coins(now, request, Err(reason)),
+            ChainInput::Rune { request, found } => self.hear_rune(now, request, found),
             ChainInput::Seen { txid, status } => self.swap_seen(now, txid, status),
             ChainInput::Broadcast { txid, outcome } => self.broadcast_answered(now, txid, outcome),
             ChainInput::Down { reason } => self.chain_down(reason),

@@ -1,10 +1,11 @@
-//! Sends, transfers, fee bumps, reclaims: built, signed, not sent.
+//! Sends, transfers, mints, etchings, fee bumps, reclaims: built, signed, not sent.
 //!
 //! The caller stores and broadcasts the transaction and tells the wallet with
 //! [`apply_unconfirmed`](crate::Wallet::apply_unconfirmed), before it asks for the next one: until then its inputs count as
 //! unspent.
 
 mod draft;
+pub mod etching;
 mod replacement;
 
 use std::collections::BTreeSet;
@@ -169,6 +170,14 @@ pub enum PaymentError {
         "{0} carries an alkane, which a transaction without a protostone burns; give a protostone that points to output 0"
     )]
     NeedsProtostone(OutPoint),
+    /// A commitment holds less than what spends it needs.
+    #[error("the commitment holds {found}, spending it at this fee rate needs {needed}; give a lower fee rate")]
+    Commitment {
+        /// What it holds.
+        found: Amount,
+        /// What is needed.
+        needed: Amount,
+    },
 }
 
 impl Wallet {
@@ -208,6 +217,30 @@ impl Wallet {
             change: Change { script: change, position: 3, required: false },
         };
         let (draft, _) = draft.fund(coins.iter().filter(|coin| coin.pays()), transfer.fee_rate)?;
+        self.finish(draft)
+    }
+
+    /// Carries a runestone in a transaction that moves nothing, as a mint does.
+    ///
+    /// | output | what |
+    /// |---|---|
+    /// | 0 | [`POSTAGE`] to this wallet: where the runestone's pointer must lead, and does if there is none |
+    /// | 1 | the runestone |
+    /// | 2 | change of bitcoin, if any |
+    pub fn carry(&mut self, runestone: ScriptBuf, fee_rate: FeeRate) -> Result<Payment, PaymentError> {
+        check_fee_rate(fee_rate)?;
+        check_runestone(&runestone)?;
+        let (receive, change) = (self.change_script(), self.change_script());
+        let draft = Draft {
+            inputs: Vec::new(),
+            outputs: vec![
+                TxOut { value: POSTAGE, script_pubkey: receive },
+                TxOut { value: Amount::ZERO, script_pubkey: runestone },
+            ],
+            change: Change { script: change, position: 2, required: false },
+        };
+        let coins = self.coins();
+        let (draft, _) = draft.fund(coins.iter().filter(|coin| coin.pays()), fee_rate)?;
         self.finish(draft)
     }
 

@@ -104,10 +104,16 @@ impl Trader {
             },
             Ask::Fetch(ids) => Answer::Statements(self.fetched(&ids)),
             Ask::Push(statements) => {
+                let mut is_news = false;
                 for statement in statements {
-                    if self.take_unasked(now, from, &statement) == Verdict::Reject {
-                        break;
+                    match self.take_unasked(now, from, &statement) {
+                        Verdict::Accept => is_news = true,
+                        Verdict::Ignore => {}
+                        Verdict::Reject => break,
                     }
+                }
+                if is_news {
+                    self.spread(now);
                 }
                 Answer::Taken
             }

@@ -16,7 +16,6 @@ use darkswap_wallet::{Holder, Keychain};
 
 use super::Trader;
 use super::backing::ask_of;
-use super::orders::describe;
 use super::stakes::FOREVER;
 use crate::Time;
 use crate::command::CommandError;
@@ -39,7 +38,7 @@ impl Trader {
         let coin = whole.clone().find(|coin| coin.units(&offer.asset) == Some(offer.units)).ok_or_else(|| {
             let sizes: Vec<String> =
                 whole.filter_map(|coin| coin.units(&offer.asset)).take(9).map(|units| units.to_string()).collect();
-            let wanted = describe(offer.asset, offer.units);
+            let wanted = self.pile(offer.asset, offer.units);
             CommandError::Funds(format!(
                 "found coins of {} units, expected one with exactly {wanted} and nothing else; transfer as many to yourself first",
                 if sizes.is_empty() { "no".to_owned() } else { sizes.join(", ") }

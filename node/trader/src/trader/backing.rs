@@ -94,7 +94,7 @@ impl Trader {
         if let (Ok(coins), Some(listing)) = (outcome, self.book.order(&order)) {
             let backing = judge(listing, &coins);
             self.book.set_backing(&order, backing, now);
-            if backing == Backing::Proven {
+            if matches!(backing, Backing::Seen | Backing::Proven) {
                 self.backings.proven.insert(order);
             } else {
                 self.backings.proven.remove(&order);
@@ -125,7 +125,7 @@ pub(super) fn ask_of(listing: &Listing, bytes: &[u8]) -> Option<(Ask, ReceivedPs
 
 /// What the chain says about the funding of an order.
 ///
-/// That the coins are the maker's own is proven by the signature of a presigned order only; another order may name anybody's.
+/// That the coins are the maker's own is shown by the signature of a presigned order only; another order may name anybody's.
 fn judge(listing: &Listing, coins: &BTreeMap<OutPoint, Coin>) -> Backing {
     let offer = &listing.order.offer;
     let is_there = match &listing.settlement {
@@ -148,5 +148,9 @@ fn judge(listing: &Listing, coins: &BTreeMap<OutPoint, Coin>) -> Backing {
             }
         }
     };
-    if is_there { Backing::Proven } else { Backing::Disproved }
+    match (&listing.settlement, is_there) {
+        (_, false) => Backing::Disproved,
+        (Settlement::Presigned(_), true) => Backing::Proven,
+        (Settlement::Interactive, true) => Backing::Seen,
+    }
 }

@@ -42,6 +42,20 @@ impl Trader {
                 let fee_rate = self.fee_rate_or(fee_rate)?;
                 return self.transfer(now, token, &address, (asset, units), fee_rate).map(|()| None);
             }
+            Command::Asset { asset } => return self.describe(now, token, asset),
+            Command::Mint { rune, fee_rate } => {
+                let fee_rate = self.fee_rate_or(fee_rate)?;
+                return self.ask_mint(now, token, rune, fee_rate).map(|()| None);
+            }
+            Command::Etch { rune, fee_rate } => {
+                let fee_rate = self.fee_rate_or(fee_rate)?;
+                return self.etch(now, token, &rune, fee_rate).map(|()| None);
+            }
+            Command::Etchings => Reply::Etchings(self.etching_reports()),
+            Command::CancelEtching { name } => {
+                self.cancel_etching(now, &name)?;
+                Reply::Done
+            }
             Command::Bump { txid, fee_rate } => {
                 let fee_rate = self.fee_rate_or(Some(fee_rate))?;
                 return self.bump(now, token, txid, fee_rate).map(|()| None);

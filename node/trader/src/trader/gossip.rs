@@ -118,6 +118,9 @@ impl Trader {
         let age_milliseconds = u64::try_from(age).unwrap_or(u64::MAX);
         self.report(TradeEvent::OrderAdded { order, maker, age_milliseconds });
         self.question_backing(order);
+        if let Some(asset) = self.book.order(&order).map(|listing| listing.order.offer.asset) {
+            self.want_label(asset);
+        }
     }
 
     /// A statement left the book; only what could be seen as an order is worth a report, which its reader knows from its

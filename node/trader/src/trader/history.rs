@@ -100,6 +100,7 @@ impl Trader {
         for (place, value) in stored.of(Table::History) {
             let record = read(Table::History, place, value)?;
             self.swaps.fills.follow(&record);
+            self.want_label(record.offer.asset);
             self.history.insert(place.to_vec(), record);
         }
         Ok(())

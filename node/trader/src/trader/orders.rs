@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use bitcoin::OutPoint;
-use darkswap_trade::asset::Asset;
 use darkswap_trade::book::Applied;
 use darkswap_trade::order::{
     self, Draft, FIRST_WIDE_SLOT, Listing, MAX_FUNDING, MAX_LIFE, MIN_PAYMENT, Offer, OrderId, OrderRefusal, Proposal,
@@ -222,11 +221,7 @@ impl Trader {
                 if found >= offer.units {
                     return Ok(());
                 }
-                let (asset, expected) = (offer.asset, offer.units);
-                let text = format!(
-                    "found {found} units of {asset} that can be traded, expected {expected}; offer less, or wait for a block"
-                );
-                Err(CommandError::Funds(text))
+                Err(self.too_few(offer.asset, found, offer.units))
             }
             Side::Buy => {
                 let found = self.wallet.balance().confirmed;
@@ -259,11 +254,6 @@ impl Trader {
         };
         chosen.map(|chosen| chosen.outpoints).ok().filter(|it| it.len() <= MAX_FUNDING).unwrap_or_default()
     }
-}
-
-/// Reads an asset's units out of text for people.
-pub(super) fn describe(asset: Asset, units: u128) -> String {
-    format!("{units} units of {asset}")
 }
 
 /// The wire carries whole milliseconds.

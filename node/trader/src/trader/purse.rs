@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bitcoin::{BlockHash, FeeRate, OutPoint};
+use darkswap_trade::asset::Asset;
 use darkswap_trade::coin::Coin;
 use darkswap_trade::psbt::{MAX_FEE_RATE, MIN_FEE_RATE};
 use darkswap_wallet::Update;
@@ -99,6 +100,7 @@ impl Trader {
             self.purse.tip = Some((height, hash));
             self.want_sync();
             self.question_some_again();
+            self.refresh_labels();
         }
     }
 
@@ -158,6 +160,7 @@ impl Trader {
                 }
                 self.ask_holdings();
                 self.look_after_asks(now);
+                self.look_after_etchings(now);
             }
             Err(error) => {
                 self.failed(format!("the wallet refused what the chain says: {error}"));
@@ -206,8 +209,12 @@ impl Trader {
             if known.get(&outpoint) != Some(&Standing::Confirmed(height)) {
                 continue;
             }
+            let assets: Vec<Asset> = coin.holdings.keys().copied().collect();
             match self.wallet.set_holdings(outpoint, coin.holdings) {
-                Ok(()) => learned = true,
+                Ok(()) => {
+                    learned = true;
+                    assets.into_iter().for_each(|asset| self.want_label(asset));
+                }
                 Err(error) => self.failed(format!("what is on {outpoint} was not taken: {error}")),
             }
         }

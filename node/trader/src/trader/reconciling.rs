@@ -30,6 +30,12 @@ const SESSION: Duration = Duration::from_secs(600);
 const INTERVAL: Duration = Duration::from_secs(180);
 /// How much later at most.
 const JITTER: Duration = Duration::from_secs(60);
+/// How many peers are chosen soon, one after the other, after a reconciliation that found something: what two books differed in, others
+/// of both sides of a partition lack as well, and gossip does not repeat it. Each find begins anew, so that news that two of
+/// three peers know still reaches nearly everybody.
+const RUMOURS: u8 = 3;
+/// How long after such a reconciliation, or the one before, at least and on top at most.
+const RUMOUR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 /// How soon after a connection the one of the two with the lower key begins, at most. The other one begins after `PATIENCE`,
 /// unless the first one did.
 const SOON: Duration = Duration::from_secs(1);
@@ -46,6 +52,8 @@ pub(super) struct Initiators {
     due: BTreeMap<TraderKey, Time>,
     /// When to choose somebody.
     next: Option<Time>,
+    /// How many of the next ones are chosen soon.
+    rumours: u8,
 }
 
 #[derive(Debug)]
@@ -104,6 +112,15 @@ impl Trader {
         }
     }
 
+    /// A reconciliation found something: others may lack it too.
+    pub(super) fn spread(&mut self, now: Time) {
+        let (least, jitter) = RUMOUR;
+        let soon = now.saturating_add(least).saturating_add(self.dice.delay(jitter));
+        // The first one is chosen at that time, the others follow it.
+        self.initiators.rumours = RUMOURS - 1;
+        self.initiators.next = self.initiators.next.map(|at| at.min(soon));
+    }
+
     /// There is no path to a peer any more.
     pub(super) fn forget_sessions(&mut self, peer: TraderKey) {
         self.initiators.due.remove(&peer);
@@ -120,7 +137,14 @@ impl Trader {
             if let Some(peer) = self.peers.iter().nth(chosen).copied() {
                 self.initiators.due.entry(peer).or_insert(now);
             }
-            self.initiators.next = Some(now.saturating_add(INTERVAL).saturating_add(self.dice.delay(JITTER)));
+            let (least, jitter) = match self.initiators.rumours.checked_sub(1) {
+                Some(left) => {
+                    self.initiators.rumours = left;
+                    RUMOUR
+                }
+                None => (INTERVAL, JITTER),
+            };
+            self.initiators.next = Some(now.saturating_add(least).saturating_add(self.dice.delay(jitter)));
         }
         let late = self.initiators.sessions.iter().filter(|(_, it)| it.answer_by.min(it.ends) <= now);
         let late: Vec<TraderKey> = late.map(|(peer, _)| *peer).collect();
@@ -192,7 +216,12 @@ impl Trader {
         }
         match self.digest(now, peer, &mut session, answer) {
             Ok(Some(ask)) => self.ask_peer(now, peer, session, &ask),
-            Ok(None) => self.end_session(peer, &session, End::Done),
+            Ok(None) => {
+                if session.lacked > 0 || session.pushed > 0 {
+                    self.spread(now);
+                }
+                self.end_session(peer, &session, End::Done);
+            }
             Err(reason) => self.end_session(peer, &session, End::Failed(reason)),
         }
     }

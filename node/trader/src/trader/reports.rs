@@ -1,7 +1,6 @@
 //! What the operator gets.
 
 use bitcoin::Amount;
-use darkswap_trade::alkane::ORIGIN_NOTICE;
 use darkswap_trade::asset::Asset;
 use darkswap_trade::book::Backing;
 use darkswap_trade::order::{Listing, Settlement, Side};
@@ -12,7 +11,7 @@ use super::Trader;
 use super::dealing::txid_of;
 use crate::Time;
 use crate::command::{
-    AssetReport, BalanceReport, CoinReport, OrderReport, StatusReport, SwapReport, TransactionReport, seconds,
+    BalanceReport, CoinReport, OrderReport, PileReport, StatusReport, SwapReport, TransactionReport, seconds,
 };
 
 /// Entries of a list, at most: what a person or a program can do something with in one answer.
@@ -28,16 +27,7 @@ impl Trader {
             pending: balance.pending,
             reserved: balance.reserved,
             locked: sum(balance.locked, balance.unknown),
-            assets: assets
-                .map(|(asset, of)| AssetReport {
-                    asset,
-                    name: None,
-                    divisibility: 0,
-                    units: of.confirmed,
-                    reserved: of.reserved,
-                    notice: matches!(asset, Asset::Alkane(_)).then(|| ORIGIN_NOTICE.to_owned()),
-                })
-                .collect(),
+            assets: assets.map(|(asset, of)| self.asset_report_of(asset, of)).collect(),
         }
     }
 
@@ -56,13 +46,19 @@ impl Trader {
                     Standing::Own | Standing::Foreign => None,
                 };
                 let assets = match coin.state {
-                    CoinState::Carries(holdings) => holdings.into_iter().collect(),
+                    CoinState::Carries(holdings) => {
+                        holdings.into_iter().map(|(asset, units)| self.pile_report(asset, units)).collect()
+                    }
                     CoinState::Unknown | CoinState::Clean => Vec::new(),
                 };
                 let (outpoint, amount) = (coin.outpoint, coin.output.value);
                 CoinReport { outpoint, amount, height, state: state.to_owned(), assets }
             })
             .collect()
+    }
+
+    fn pile_report(&self, asset: Asset, units: u128) -> PileReport {
+        PileReport { asset, label: self.label(asset), units }
     }
 
     pub(super) fn transaction_reports(&self) -> Vec<TransactionReport> {
@@ -99,6 +95,7 @@ impl Trader {
             own,
             side: order.offer.side,
             asset: order.offer.asset,
+            label: self.label(order.offer.asset),
             // Of others only they know what they have sold since they said so.
             units: if own { self.swaps.fills.left(order.id, &order.offer) } else { order.offer.units },
             minimum: order.offer.minimum,
@@ -113,10 +110,10 @@ impl Trader {
     pub(super) fn swap_reports(&self) -> Vec<SwapReport> {
         let mut open: Vec<&Swap> = self.swaps.machines.values().collect();
         open.sort_by_key(|swap| std::cmp::Reverse(swap.record().created));
-        let open = open.into_iter().map(|swap| swap_report(swap.record(), swap.phase()));
+        let open = open.into_iter().map(|swap| self.swap_report(swap.record(), swap.phase()));
         let ended = self.history.newest().map(|record| {
             let is_done = matches!(record.stage, Stage::Done { .. });
-            swap_report(record, if is_done { Phase::Done } else { Phase::Aborted })
+            self.swap_report(record, if is_done { Phase::Done } else { Phase::Aborted })
         });
         open.chain(ended).take(MAX_LISTED).collect()
     }
@@ -141,29 +138,30 @@ impl Trader {
             swaps: self.swaps.machines.len(),
         }
     }
-}
 
-fn swap_report(record: &Record, phase: Phase) -> SwapReport {
-    let reason = match &record.stage {
-        Stage::Aborted { reason } => Some(Reason::to_string(reason)),
-        Stage::Reclaiming { cause, .. } => Some(cause.to_string()),
-        _ => None,
-    };
-    SwapReport {
-        swap: record.swap,
-        peer: record.peer,
-        role: record.role,
-        order: record.request.order,
-        side: match record.party() {
-            darkswap_trade::psbt::Party::Seller => Side::Sell,
-            darkswap_trade::psbt::Party::Buyer => Side::Buy,
-        },
-        asset: record.offer.asset,
-        units: record.request.units,
-        payment: record.payment,
-        phase,
-        txid: txid_of(record),
-        reason,
-        created_seconds: seconds(record.created),
+    fn swap_report(&self, record: &Record, phase: Phase) -> SwapReport {
+        let reason = match &record.stage {
+            Stage::Aborted { reason } => Some(Reason::to_string(reason)),
+            Stage::Reclaiming { cause, .. } => Some(cause.to_string()),
+            _ => None,
+        };
+        SwapReport {
+            swap: record.swap,
+            peer: record.peer,
+            role: record.role,
+            order: record.request.order,
+            side: match record.party() {
+                darkswap_trade::psbt::Party::Seller => Side::Sell,
+                darkswap_trade::psbt::Party::Buyer => Side::Buy,
+            },
+            asset: record.offer.asset,
+            label: self.label(record.offer.asset),
+            units: record.request.units,
+            payment: record.payment,
+            phase,
+            txid: txid_of(record),
+            reason,
+            created_seconds: seconds(record.created),
+        }
     }
 }

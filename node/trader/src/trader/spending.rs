@@ -21,7 +21,7 @@ use crate::command::{CommandError, Reply};
 use crate::output::Output;
 
 /// How long the operator waits to hear whether a transaction was taken. It may have been, when no answer comes.
-const ANSWER: Duration = Duration::from_secs(60);
+pub(super) const ANSWER: Duration = Duration::from_secs(60);
 /// Own transactions whose answer is waited for, at most.
 const MAX_SENDS: usize = 64;
 /// Where a transfer's edict leads, as [`Transfer`] says.
@@ -83,6 +83,10 @@ impl Trader {
         self.check_sends()?;
         let recipient = self.recipient(address)?;
         let runestone = runestone_of(asset, units)?;
+        let found = self.wallet.assets().get(&asset).copied().unwrap_or_default().confirmed;
+        if found < units {
+            return Err(self.too_few(asset, found, units));
+        }
         let holdings = self.holdings();
         let transfer = Transfer { asset, units, recipient, runestone, fee_rate };
         let payment = self.wallet.transfer(transfer).map_err(refusal)?;
@@ -118,7 +122,8 @@ impl Trader {
             self.wallet.apply_evicted([txid], now);
             self.want_sync();
         }
-        let outcome = outcome.map(|()| Reply::Sent(txid));
+        let etching = self.commitment_answered(txid, outcome.is_ok());
+        let outcome = outcome.map(|()| etching.unwrap_or(Reply::Sent(txid)));
         match (send.token, outcome) {
             (Some(token), outcome) => {
                 let outcome = outcome.map_err(|reason| {
@@ -188,7 +193,7 @@ impl Trader {
         sorted
     }
 
-    fn check_sends(&self) -> Result<(), CommandError> {
+    pub(super) fn check_sends(&self) -> Result<(), CommandError> {
         if self.sends.is_full() {
             let text = format!(
                 "{MAX_SENDS} transactions wait for an answer of the chain, which is the limit; try again later"
@@ -210,6 +215,13 @@ impl Trader {
             CommandError::Invalid(format!("found an address of another network, expected one of {network}: {error}"))
         })?;
         Ok(checked.script_pubkey())
+    }
+
+    /// What is on the inputs of a transaction, in their order.
+    pub(super) fn holdings_of(&self, transaction: &Transaction) -> Vec<Holdings> {
+        let holdings = self.holdings();
+        let inputs = transaction.input.iter().map(|input| &input.previous_output);
+        inputs.map(|outpoint| holdings.get(outpoint).cloned().unwrap_or_default()).collect()
     }
 
     fn holdings(&self) -> BTreeMap<OutPoint, Holdings> {
@@ -274,7 +286,7 @@ fn raised(fee_rate: FeeRate, attempt: u32) -> FeeRate {
     FeeRate::from_sat_per_kwu(fee_rate.to_sat_per_kwu().saturating_mul(quarters) / 4).min(MAX_FEE_RATE)
 }
 
-fn refusal(error: PaymentError) -> CommandError {
+pub(super) fn refusal(error: PaymentError) -> CommandError {
     match error {
         PaymentError::Selection(_) => CommandError::Funds(error.to_string()),
         PaymentError::UnknownTransaction(_) => CommandError::NotFound(error.to_string()),

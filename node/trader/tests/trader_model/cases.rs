@@ -6,6 +6,8 @@ mod books;
 mod faults;
 #[path = "cases/purse.rs"]
 mod purse;
+#[path = "cases/runes.rs"]
+mod runes;
 #[path = "cases/settling.rs"]
 mod settling;
 

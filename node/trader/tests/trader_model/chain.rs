@@ -1,44 +1,51 @@
 //! A chain of blocks and a mempool, with real signatures and real runestones.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bitcoin::absolute::LockTime;
+use bitcoin::block::Header;
 use bitcoin::constants::genesis_block;
 use bitcoin::hashes::Hash;
 use bitcoin::key::Secp256k1;
 use bitcoin::secp256k1::{Message, XOnlyPublicKey};
 use bitcoin::sighash::{Prevouts, SighashCache};
-use bitcoin::taproot::Signature;
+use bitcoin::taproot::{ControlBlock, LeafVersion, Signature};
 use bitcoin::transaction::Version;
 use bitcoin::{
-    Amount, BlockHash, Network, OutPoint, ScriptBuf, Sequence, TapSighashType, Transaction, TxIn, TxOut, Txid, Witness,
+    Amount, Block, BlockHash, Network, OutPoint, ScriptBuf, Sequence, TapLeafHash, TapSighashType, Transaction, TxIn,
+    TxOut, Txid, Witness,
 };
+use darkswap_trade::asset::Asset;
 use darkswap_trade::coin::{Coin, Holdings};
-use darkswap_trade::rune;
+use darkswap_trade::rune::{self, MemoryState, PreviousOutput, State as _};
 use darkswap_trade::swap::{Spend, Status};
+use darkswap_trader::chain::{KnownRune, RuneQuery};
 use darkswap_wallet::bdk_chain::{BlockId, CheckPoint, ConfirmationBlockTime};
 use darkswap_wallet::{ScanRequest, SyncRequest, Update};
 
 pub(crate) struct Chain {
     /// From the first one on.
-    blocks: Vec<(BlockHash, Vec<Transaction>)>,
+    blocks: Vec<(Header, Vec<Transaction>)>,
     pub(crate) mempool: Vec<Transaction>,
     /// Every output that ever was: what it holds follows from its outpoint.
     outputs: BTreeMap<OutPoint, (TxOut, Holdings)>,
     made: u32,
     granted: BTreeSet<Txid>,
+    /// Runes that were etched, as of a tip.
+    index: RefCell<(Option<BlockHash>, MemoryState)>,
 }
 
 impl Chain {
     pub(crate) fn new() -> Self {
-        let first = (genesis_block(Network::Regtest).block_hash(), Vec::new());
+        let first = (genesis_block(Network::Regtest).header, Vec::new());
         let (mempool, outputs, granted) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-        Self { blocks: vec![first], mempool, outputs, made: 0, granted }
+        Self { blocks: vec![first], mempool, outputs, made: 0, granted, index: RefCell::default() }
     }
 
     pub(crate) fn tip(&self) -> (u32, BlockHash) {
-        (u32::try_from(self.blocks.len() - 1).unwrap(), self.blocks.last().unwrap().0)
+        (u32::try_from(self.blocks.len() - 1).unwrap(), self.blocks.last().unwrap().0.block_hash())
     }
 
     /// A transaction from nowhere with one output, for the next block.
@@ -64,9 +71,12 @@ impl Chain {
 
     pub(crate) fn mine(&mut self) {
         self.made += 1;
-        let mut hash = [7; 32];
-        hash[..4].copy_from_slice(&self.made.to_le_bytes());
-        self.blocks.push((BlockHash::from_byte_array(hash), std::mem::take(&mut self.mempool)));
+        let (last, first) = (self.blocks.last().unwrap().0, self.blocks[0].0);
+        let header = Header { prev_blockhash: last.block_hash(), nonce: self.made, ..first };
+        let waiting = std::mem::take(&mut self.mempool);
+        let (mined, waits) = waiting.into_iter().partition(|it| self.is_final(it));
+        self.mempool = waits;
+        self.blocks.push((header, mined));
     }
 
     /// The last blocks are replaced by empty ones and one more; what they had waits again.
@@ -79,6 +89,52 @@ impl Chain {
             self.mine();
         }
         self.mempool = waiting;
+    }
+
+    /// Whether the next block may have it (BIP 68).
+    fn is_final(&self, transaction: &Transaction) -> bool {
+        let next = self.tip().0 + 1;
+        transaction.input.iter().all(|input| match input.sequence.to_relative_lock_time() {
+            Some(bitcoin::relative::LockTime::Blocks(blocks)) => {
+                let height = self.find(input.previous_output.txid).and_then(|(height, _)| height);
+                height.is_some_and(|height| next >= height + u32::from(blocks.value()))
+            }
+            _ => true,
+        })
+    }
+
+    /// What the index of runes says, once it has seen the tip.
+    fn with_index<T>(&self, answer: impl FnOnce(&MemoryState) -> T) -> T {
+        let mut index = self.index.borrow_mut();
+        if index.0 != Some(self.tip().1) {
+            *index = (Some(self.tip().1), self.indexed());
+        }
+        answer(&index.1)
+    }
+
+    fn indexed(&self) -> MemoryState {
+        let (index, mut state) = (rune::Index::new(Network::Regtest), MemoryState::default());
+        for (height, (header, transactions)) in (0..).zip(&self.blocks) {
+            let block = Block { header: *header, txdata: transactions.clone() };
+            let wanted = index.wanted(&block).into_iter();
+            let previous = wanted.filter_map(|outpoint| {
+                let (height, parent) = self.find(outpoint.txid)?;
+                let script_pubkey = parent.output[outpoint.vout as usize].script_pubkey.clone();
+                Some((outpoint, PreviousOutput { script_pubkey, height: height? }))
+            });
+            index.apply_block(&block, height, &previous.collect(), &mut state).unwrap();
+        }
+        state
+    }
+
+    pub(crate) fn rune(&self, query: RuneQuery) -> Option<KnownRune> {
+        self.with_index(|index| {
+            let id = match query {
+                RuneQuery::Id(id) => id,
+                RuneQuery::Name(rune) => index.id(rune).unwrap()?,
+            };
+            Some((id, index.entry(id).unwrap()?))
+        })
     }
 
     fn all(&self) -> impl Iterator<Item = (Option<u32>, &Transaction)> {
@@ -100,7 +156,9 @@ impl Chain {
         let (output, holdings) = self.outputs.get(&outpoint)?.clone();
         let (height, _) = self.find(outpoint.txid)?;
         // Only blocks say what an output holds.
-        let holdings = if height.is_some() { holdings } else { Holdings::new() };
+        let mut holdings = if height.is_some() { holdings } else { Holdings::new() };
+        let etched = self.with_index(|index| index.balances(&outpoint).unwrap());
+        holdings.extend(etched.into_iter().flatten().map(|(id, units)| (Asset::Rune(id), units)));
         self.spender(outpoint).is_none().then_some(Coin { outpoint, output, height, holdings })
     }
 
@@ -146,6 +204,9 @@ impl Chain {
             }
         }
         verify(transaction, &previous)?;
+        if !self.is_final(transaction) {
+            return Err("non-BIP68-final".to_owned());
+        }
         let paid: u64 = previous.iter().map(|output| output.value.to_sat()).sum();
         let gets: u64 = transaction.output.iter().map(|output| output.value.to_sat()).sum();
         let fee = paid.checked_sub(gets).ok_or("pays more than it has")?;
@@ -232,7 +293,7 @@ impl Chain {
     fn update(&self, scripts: &BTreeSet<ScriptBuf>, seconds: u64) -> Update {
         let ids = self.blocks.iter().enumerate();
         let ids: Vec<BlockId> =
-            ids.map(|(height, (hash, _))| BlockId { height: u32::try_from(height).unwrap(), hash: *hash }).collect();
+            ids.map(|(height, (header, _))| (u32::try_from(height).unwrap(), header.block_hash()).into()).collect();
         let mut update = Update { chain: CheckPoint::from_block_ids(ids.iter().copied()).ok(), ..Default::default() };
         let is_of = |outpoint: &OutPoint| {
             self.outputs.get(outpoint).is_some_and(|(output, _)| scripts.contains(&output.script_pubkey))
@@ -269,6 +330,10 @@ fn verify(transaction: &Transaction, previous: &[TxOut]) -> Result<(), String> {
     let secp = Secp256k1::verification_only();
     let mut cache = SighashCache::new(transaction);
     for (index, input) in transaction.input.iter().enumerate() {
+        if let [signature, leaf, control] = &input.witness.to_vec()[..] {
+            verify_leaf(transaction, index, previous, (signature, leaf, control))?;
+            continue;
+        }
         let signature = input.witness.nth(0).ok_or("empty witness")?;
         let signature = Signature::from_slice(signature).map_err(|error| error.to_string())?;
         let prevouts = match signature.sighash_type {
@@ -283,4 +348,33 @@ fn verify(transaction: &Transaction, previous: &[TxOut]) -> Result<(), String> {
         secp.verify_schnorr(&signature.signature, &message, &key).map_err(|_| "wrong signature")?;
     }
     Ok(())
+}
+
+/// A script path whose leaf begins with a key and `OP_CHECKSIG`, which is all that commitments need.
+fn verify_leaf(
+    transaction: &Transaction,
+    index: usize,
+    previous: &[TxOut],
+    (signature, leaf, control): (&[u8], &[u8], &[u8]),
+) -> Result<(), String> {
+    let secp = Secp256k1::verification_only();
+    let script = ScriptBuf::from_bytes(leaf.to_vec());
+    let control = ControlBlock::decode(control).map_err(|error| error.to_string())?;
+    let output = XOnlyPublicKey::from_slice(&previous[index].script_pubkey.as_bytes()[2..]).unwrap();
+    if !control.verify_taproot_commitment(&secp, output, &script) {
+        return Err("wrong control block".to_owned());
+    }
+    assert!(leaf[0] == 32 && leaf[33] == 0xac, "<key> OP_CHECKSIG");
+    let key = XOnlyPublicKey::from_slice(&leaf[1..33]).unwrap();
+    let hash = SighashCache::new(transaction)
+        .taproot_script_spend_signature_hash(
+            index,
+            &Prevouts::All(previous),
+            TapLeafHash::from_script(&script, LeafVersion::TapScript),
+            TapSighashType::Default,
+        )
+        .unwrap();
+    let signature = bitcoin::secp256k1::schnorr::Signature::from_slice(signature).map_err(|error| error.to_string())?;
+    let message = Message::from_digest(hash.to_byte_array());
+    secp.verify_schnorr(&signature, &message, &key).map_err(|_| "wrong signature in the leaf".to_owned())
 }

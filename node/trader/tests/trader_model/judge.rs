@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use bitcoin::Network;
+use bitcoin::{Network, Transaction};
 use darkswap_trade::psbt::{Party, Style};
 use darkswap_trade::swap::{Body, Message, Record, Role, Stage};
 use darkswap_trader::chain::ChainRequest;
@@ -54,11 +54,19 @@ impl World {
                     Stage::Reclaiming { reclaim, .. } => reclaim.as_ref() == Some(transaction),
                     _ => false,
                 });
+                // One that fell out of the mempool is broadcast again, also before the wallet believes in it.
+                let of_etching = node.stored.of(Table::Etchings).any(|(_, value)| {
+                    let stored: serde_json::Value = serde_json::from_slice(value).unwrap();
+                    let stages = stored["stage"].as_object().unwrap().values();
+                    stages
+                        .filter_map(|stage| stage.get("transaction"))
+                        .any(|it| serde_json::from_value::<Transaction>(it.clone()).is_ok_and(|it| it == *transaction))
+                });
                 let wallet = || {
                     Wallet::load(&seed(node.number), Network::Regtest, node.stored.wallet())
                         .is_ok_and(|wallet| wallet.transaction(transaction.compute_txid()).is_some())
                 };
-                assert!(of_swap || wallet(), "broadcast before it was written");
+                assert!(of_swap || of_etching || wallet(), "broadcast before it was written");
             }
             _ => {}
         }

@@ -514,6 +514,14 @@ impl World {
                     ChainInput::Coins { request, coins }
                 }
             }
+            ChainRequest::Rune { request, query } => {
+                let found = if self.percent(self.faults.unknown_coins) {
+                    Err("the index is behind".to_owned())
+                } else {
+                    Ok(self.chain.rune(query).map(Box::new))
+                };
+                ChainInput::Rune { request, found }
+            }
             ChainRequest::Watch { txid, spends } => {
                 let status = self.chain.status(txid, &spends);
                 self.nodes[to].watching.insert(txid, (spends, Some(status)));

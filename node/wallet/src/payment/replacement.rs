@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What a replacement pays for its own relay (rule 4). Newer nodes ask for less; the old number is safe with all.
-const RELAY_FEE_RATE: FeeRate = FeeRate::from_sat_per_vb_u32(1);
+pub(super) const RELAY_FEE_RATE: FeeRate = FeeRate::from_sat_per_vb_u32(1);
 
 /// The most transactions that a replacement may evict (rule 5).
 const MAX_REPLACED: usize = 100;

@@ -1,6 +1,6 @@
 //! Orders: published, backed, reconciled, bounded.
 
-use crate::world::{World, key};
+use crate::world::{ASSET, World, key};
 use bitcoin::OutPoint;
 use bytes::Bytes;
 use darkswap_trade::Time;
@@ -79,6 +79,14 @@ fn orders_that_name_coins_which_are_not_there_are_hidden() {
     world.run(Duration::from_secs(10));
     assert_eq!(backing(&world, id), Some(Backing::Disproved));
     assert!(world.nodes[1].trader.as_ref().unwrap().book().order(&id).is_none());
+
+    // Coins of somebody else are there, and prove nothing for whoever names them.
+    let coins = world.nodes[0].trader.as_ref().unwrap().wallet().coins();
+    let coin = coins.iter().find(|coin| coin.units(&ASSET) == Some(1_000)).unwrap().outpoint;
+    let bold = statement(4, 0, world.now, vec![coin]);
+    world.inject(0, 1, bold.encoded().clone());
+    world.run(Duration::from_secs(10));
+    assert_eq!(backing(&world, bold.id()), Some(Backing::Seen));
 }
 
 #[test]
