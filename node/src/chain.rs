@@ -4,11 +4,16 @@
 //! |---|---|
 //! | `desk` | the one task: a server at a time, what was asked, what is urgent |
 //! | `servers` | which server to ask, and for how long not |
+//! | `tls` | TLS, by issuer or by fingerprint |
 //! | `connection` | questions and answers over one stream |
 //! | `lines` | bytes to messages, bounded |
 //! | `headers` | the chain with the most work, from a checkpoint on |
+//! | `difficulty` | the difficulty and the time that a header has to have |
+//! | `checkpoint` | where to begin, by network |
+//! | `header_file` | headers on the disk |
 //! | `tip` | which chain has the most work, and what it costs to be in its next blocks |
 //! | `evidence` | transactions, histories and proofs, checked |
+//! | `proof` | histories and merkle branches, judged by themselves |
 //! | `transactions` | what was fetched already |
 //! | `wallet` | answers to scans and syncs |
 //! | `watch` | where a transaction is, and what spends the same |
@@ -27,38 +32,43 @@
 //! | a broadcast went out | believed, and looked up at another server, if there is one |
 //!
 //! # Invariants
-//! - What was asked is answered once it can be, by whatever server: a question outlives connections.
+//! - What was asked is answered once it can be, by whatever server: a question outlives connections, and the time without any. Of a
+//!   wallet's questions the newest of each kind is answered.
 //! - Broadcasts, coins and watches do not wait for a wallet's scan.
 //! - Every queue is bounded. Requests beyond a bound are [refused](Refused) to whoever asks; answers wait for the reader.
 //!
-//! Deliberately absent: TLS (use a server of one's own, or a tunnel), servers found by peers, and headers on disk: they are
-//! fetched from the [checkpoint](ChainSettings::checkpoint) again after a restart.
+//! Deliberately absent: servers found by peers.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bitcoin::constants::genesis_block;
 use bitcoin::{FeeRate, Network, Txid};
 use darkswap_trader::chain::{ChainInput, ChainRequest};
 use darkswap_wallet::bdk_chain::BlockId;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-use crate::config::ServerAddress;
+use crate::config::ElectrumServer;
 use crate::runtime::Runtime;
 
 pub mod assets;
+mod checkpoint;
 mod coins;
 mod connection;
 mod desk;
+mod difficulty;
 mod evidence;
+mod header_file;
 mod headers;
 mod lines;
 mod misbehaviour;
+mod proof;
 mod second_opinion;
 mod servers;
 mod tip;
+mod tls;
 mod transactions;
 mod wallet;
 mod watch;
@@ -91,10 +101,12 @@ pub struct ChainSettings {
     /// Whose rules headers follow.
     pub network: Network,
     /// The servers, in order of preference. At most [`MAX_SERVERS`] are used.
-    pub servers: Vec<ServerAddress>,
-    /// A block that is in the chain for sure, such as a wallet's last one less a day of blocks: headers are fetched and
-    /// checked from there.
+    pub servers: Vec<ElectrumServer>,
+    /// A block that is in the chain for sure: headers are fetched and checked from there. Older ones, which a wallet may need, have
+    /// to lead to it.
     pub checkpoint: BlockId,
+    /// The file in which headers are kept; without one all are fetched again after a restart.
+    pub headers: Option<PathBuf>,
     /// The lowest and the highest fee rate that is told, whatever a server estimates. The lowest is told where it does not.
     pub fee_rates: (FeeRate, FeeRate),
     /// Within how many blocks a transaction should confirm that pays the told fee rate.
@@ -104,13 +116,14 @@ pub struct ChainSettings {
 }
 
 impl ChainSettings {
-    /// The settings of a network: everything is checked from its genesis block on.
+    /// The settings of a network: everything is checked from the newest block on that is taken for granted.
     #[must_use]
-    pub fn new(network: Network, servers: Vec<ServerAddress>) -> Self {
+    pub fn new(network: Network, servers: Vec<ElectrumServer>) -> Self {
         Self {
             network,
             servers,
-            checkpoint: BlockId { height: 0, hash: genesis_block(network).block_hash() },
+            checkpoint: checkpoint::checkpoint(network),
+            headers: None,
             fee_rates: (FeeRate::BROADCAST_MIN, FeeRate::from_sat_per_vb_u32(1_000)),
             fee_target: 3,
             second_opinion: Duration::from_secs(600),
@@ -124,12 +137,12 @@ pub enum ChainEvent {
     /// A server is asked from now on.
     Connected {
         /// Which.
-        server: ServerAddress,
+        server: ElectrumServer,
     },
     /// A server is not asked any more, because of the world.
     Left {
         /// Which.
-        server: ServerAddress,
+        server: ElectrumServer,
         /// Why.
         reason: String,
     },
@@ -137,12 +150,36 @@ pub enum ChainEvent {
     /// bad luck.
     Misbehaved {
         /// Which.
-        server: ServerAddress,
+        server: ElectrumServer,
         /// What, with the evidence.
         misbehaviour: Misbehaviour,
         /// How often it did something of the kind so far.
         times: u32,
     },
+    /// Blocks were replaced by others with more work.
+    Reorganised {
+        /// Which server showed them.
+        server: ElectrumServer,
+        /// The last height that both chains have.
+        fork: u32,
+        /// The last block before.
+        from: BlockId,
+        /// The last block now.
+        to: BlockId,
+    },
+}
+
+impl ChainEvent {
+    /// The server that it is about.
+    #[must_use]
+    pub fn server(&self) -> &ElectrumServer {
+        match self {
+            Self::Connected { server }
+            | Self::Left { server, .. }
+            | Self::Misbehaved { server, .. }
+            | Self::Reorganised { server, .. } => server,
+        }
+    }
 }
 
 /// The ends of the chain's task. It ends when [`requests`](Self::requests) or [`inputs`](Self::inputs) is dropped.

@@ -6,8 +6,10 @@ use libp2p::{Multiaddr, PeerId};
 use crate::ice_server::IceServer;
 use crate::limits::Limits;
 
+mod electrum;
 mod trading;
 
+pub use electrum::{ElectrumServer, ElectrumServerError, Security};
 pub use trading::{Bitcoind, RpcLogin, ServerAddress, ServerAddressError, TradingConfig};
 
 /// Everything that tells one node from another, besides its identity.

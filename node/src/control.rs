@@ -28,6 +28,7 @@
 //! the node down; whatever a client writes is answered with an error at worst. After a line that is too long the connection is closed.
 //! Deliberately absent: authentication beyond the file mode, and any remote use.
 
+mod chain_record;
 mod client;
 mod endpoint;
 mod event_record;

@@ -9,6 +9,8 @@ use darkswap_trader::command::TradeEvent;
 pub use darkswap_webrtc::connection::{CandidateKind, IceState};
 use libp2p::{Multiaddr, PeerId};
 
+use crate::chain::ChainEvent;
+
 /// Something that happened in a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -219,6 +221,8 @@ pub enum Event {
     },
     /// Something happened in trading.
     Trade(TradeEvent),
+    /// Something happened with the servers that tell the chain, or the chain was reorganised.
+    Chain(ChainEvent),
 }
 
 /// The transport of a connection.

@@ -3,6 +3,7 @@
 //! [`Node::new`] is the only way to make a node, in the shipped binary, in the simulator and in tests; what differs is the
 //! [`Runtime`] that is handed in.
 
+pub mod bitcoind;
 pub mod certificate_file;
 pub mod chain;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod limits;
 mod message_codec;
 mod node;
 mod private_file;
+pub mod rune_index;
 mod runtime;
 mod runtime_tokio;
 pub mod store;

@@ -52,6 +52,12 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// The host's error when the file cannot be opened or made.
     fn open_storage(&self, file: &Path) -> io::Result<Box<dyn StorageBackend>>;
 
+    /// Does something that keeps its thread waiting, such as for a disk, and returns when it is done. Other tasks of the thread go on
+    /// meanwhile where the host has several threads; the simulator's disks answer at once.
+    fn blocking(&self, work: &mut dyn FnMut()) {
+        work();
+    }
+
     /// Runs a task to its end or to the end of the host. `name` is for diagnosis.
     fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>);
 

@@ -15,6 +15,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::runtime::{Runtime, TcpListener, TcpStream, UdpSocket};
 
@@ -77,6 +78,14 @@ impl Runtime for TokioRuntime {
     fn open_storage(&self, file: &Path) -> io::Result<Box<dyn StorageBackend>> {
         let backend = FileBackend::new(open_private(file)?).map_err(io::Error::other)?;
         Ok(Box::new(backend))
+    }
+
+    fn blocking(&self, work: &mut dyn FnMut()) {
+        match Handle::current().runtime_flavor() {
+            RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+            // There is no other thread that the other tasks could move to.
+            _ => work(),
+        }
     }
 
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) {

@@ -61,8 +61,9 @@ pub enum StartError {
     Identity(#[from] NotEd25519),
 }
 
-/// What decides: a trader.
-pub(crate) trait Machine: Send + 'static {
+/// What decides: a trader. Whoever tests traders against one that breaks the rules puts a machine of its own around the honest one
+/// ([`Node::with_trader`](crate::Node::with_trader)).
+pub trait Machine: Send + 'static {
     /// Takes note of what happened. [`poll`](Self::poll) is drained afterwards.
     fn handle(&mut self, now: Time, input: Input);
     /// What is to be done next, in order.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bitcoin::OutPoint;
 use darkswap_trade::coin::Holdings;
+pub use darkswap_trader::chain::{KnownRune, RuneQuery};
 use darkswap_wallet::bdk_chain::BlockId;
 use futures::future::BoxFuture;
 
@@ -25,6 +26,22 @@ pub trait AssetIndex: fmt::Debug + Send + Sync + 'static {
     /// In words, why that is not known: nothing configured, not caught up with `tip`, or an output that waits and cannot be
     /// computed.
     fn holdings(&self, places: Vec<Place>, tip: BlockId) -> BoxFuture<'static, Result<Vec<Holdings>, String>>;
+
+    /// Whether [`holdings`](Self::holdings) tells alkanes as well. Without, nothing is said of outputs that may hold some.
+    fn knows_alkanes(&self) -> bool {
+        false
+    }
+
+    /// The rune with this id or name, as of the newest block that the index has; none if it was not etched.
+    ///
+    /// # Errors
+    /// In words, why that is not known: nothing configured, or still catching up.
+    fn entry(&self, rune: RuneQuery) -> BoxFuture<'static, Result<Option<KnownRune>, String>> {
+        let _ = rune;
+        Box::pin(std::future::ready(Err(
+            "no index of runes is configured: configure one (`trading.bitcoind`)".to_owned()
+        )))
+    }
 }
 
 /// No index: nothing is known of any output.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bitcoin::{OutPoint, Transaction};
+use darkswap_trade::alkane::{ProtostoneError, protostones};
 use darkswap_trade::coin::{Coin, Holdings};
 use darkswap_trader::chain::ChainInput;
 use electrum_streaming_client::request::{BroadcastTx, ListUnspent};
@@ -20,7 +21,8 @@ pub const MAX_COINS: usize = 2_000;
 const KNOWN: [&str; 4] = ["already in mempool", "already in block chain", "already in utxo set", "txn-already"];
 
 impl Desk {
-    /// Answers which of these outputs are unspent, and what is on them.
+    /// Answers which of these outputs are unspent, and what is on them. Those that may hold alkanes are left out unless the index
+    /// knows alkanes.
     pub(super) async fn answer_coins(
         &mut self,
         link: &mut Link,
@@ -58,6 +60,10 @@ impl Desk {
         let mut outputs = BTreeMap::new();
         for outpoint in asked {
             let transaction = transactions.get(&outpoint.txid);
+            if !self.assets.knows_alkanes() && transaction.is_some_and(|transaction| may_bring_alkanes(transaction)) {
+                // Nobody here knows what is on it, so it is neither spent nor bought.
+                continue;
+            }
             let output = transaction.and_then(|transaction| transaction.output.get(outpoint.vout as usize));
             if let Some(output) = output {
                 outputs.insert(*outpoint, output.clone());
@@ -99,5 +105,15 @@ impl Desk {
             Err(word) => Err(word),
         };
         self.tell(ChainInput::Broadcast { txid, outcome }).await
+    }
+}
+
+/// Whether outputs of a transaction may hold alkanes: it has protostones, or something that some readers take for them.
+fn may_bring_alkanes(transaction: &Transaction) -> bool {
+    match protostones(transaction) {
+        Ok(stones) => !stones.is_empty(),
+        // No reader looks for protostones in it.
+        Err(ProtostoneError::Cenotaph { .. }) => false,
+        Err(_) => true,
     }
 }

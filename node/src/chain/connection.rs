@@ -18,7 +18,8 @@ use tokio::time::timeout;
 use super::MAX_SCRIPTS;
 use super::lines::{Lines, Message, Notice, shown};
 use super::misbehaviour::{Misbehaviour, Trouble};
-use crate::runtime::{Runtime, TcpStream};
+use super::servers::Bytes;
+use crate::runtime::Runtime;
 
 /// Questions under way at once: enough to fill a round trip, and less than what servers take for an attack.
 pub(super) const IN_FLIGHT: usize = 32;
@@ -50,7 +51,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Takes a stream into a task of its own. Notifications come by the receiver, which ends with the connection.
-    pub(super) fn start(runtime: &dyn Runtime, stream: Box<dyn TcpStream>) -> (Self, mpsc::Receiver<Notice>) {
+    pub(super) fn start(runtime: &dyn Runtime, stream: Box<dyn Bytes>) -> (Self, mpsc::Receiver<Notice>) {
         let (questions, asked) = mpsc::channel(IN_FLIGHT);
         // A block may touch every script, and a tip comes with it.
         let (notices, told) = mpsc::channel(MAX_SCRIPTS + IN_FLIGHT);
@@ -130,7 +131,7 @@ impl Connection {
 
 /// Carries bytes until either end is gone.
 async fn carry(
-    stream: Box<dyn TcpStream>,
+    stream: Box<dyn Bytes>,
     mut asked: mpsc::Receiver<Question>,
     notices: mpsc::Sender<Notice>,
 ) -> Result<(), Trouble> {

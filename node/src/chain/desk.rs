@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitcoin::{BlockHash, OutPoint, Transaction};
-use darkswap_trader::chain::{ChainInput, ChainRequest};
+use darkswap_trader::chain::{ChainInput, ChainRequest, RuneQuery};
 use electrum_streaming_client::request::{Custom, Ping, ScriptHashSubscribe};
 use electrum_streaming_client::{ElectrumScriptHash, ElectrumScriptStatus};
 use serde_json::json;
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::assets::AssetIndex;
 use super::connection::Connection;
+use super::header_file::{HeaderFile, HeaderFileError};
 use super::headers::Headers;
 use super::lines::{Notice, shown};
 use super::misbehaviour::{Misbehaviour, Trouble};
@@ -49,6 +50,13 @@ pub(super) enum Urgent {
         /// How often it was tried.
         attempts: u32,
     },
+    /// Look a rune up, for which no server is asked.
+    Rune {
+        /// Comes back with the answer.
+        request: u64,
+        /// Which.
+        query: RuneQuery,
+    },
 }
 
 /// The connection in use.
@@ -71,6 +79,8 @@ pub(super) struct Desk {
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) servers: Servers,
     pub(super) headers: Headers,
+    /// Where headers are kept, where they are.
+    header_file: Option<HeaderFile>,
     pub(super) transactions: Transactions,
     pub(super) watches: Watches,
     /// The wallet's scripts and what their history was last known to be.
@@ -107,6 +117,7 @@ impl Desk {
         Self {
             servers: Servers::new(&settings.servers, now, seed),
             headers: Headers::new(settings.network, settings.checkpoint),
+            header_file: None,
             transactions: Transactions::default(),
             watches: Watches::default(),
             scripts: BTreeMap::new(),
@@ -128,6 +139,7 @@ impl Desk {
     /// Serves until whoever asks is gone.
     pub(super) async fn run(mut self) {
         let mut last = "no server is configured".to_owned();
+        self.find_headers();
         loop {
             let server = match self.servers.choose(Instant::now()) {
                 Some(Ok(server)) => server,
@@ -179,14 +191,13 @@ impl Desk {
                 (ChainEvent::Left { server: address.clone(), reason: reason.clone() }, reason)
             }
         };
-        tracing::warn!(server = %address, %reason, "left an Electrum server");
         self.report(event);
         format!("{address}: {reason}")
     }
 
     /// Opens a connection and negotiates the protocol.
     pub(super) async fn open(&self, server: usize) -> Result<Link, Trouble> {
-        let stream = connect(&*self.runtime, self.servers.address(server)).await?;
+        let stream = connect(&self.runtime, self.servers.address(server)).await?;
         let (connection, notices) = Connection::start(&*self.runtime, stream);
         let offer = vec![json!(concat!("darkswap/", env!("CARGO_PKG_VERSION"))), json!(["1.4", "1.4.3"])];
         let version = connection.demand(Custom { method: "server.version".into(), params: offer }).await?;
@@ -211,6 +222,7 @@ impl Desk {
                         return Err(trouble);
                     }
                 }
+                Urgent::Rune { request, query } => self.answer_rune(request, query).await?,
                 Urgent::Coins { request, outpoints, attempts } => {
                     match self.answer_coins(link, request, &outpoints).await {
                         Ok(()) => {}
@@ -239,6 +251,11 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    async fn answer_rune(&self, request: u64, query: RuneQuery) -> Result<(), Trouble> {
+        let found = self.assets.entry(query).await;
+        self.tell(ChainInput::Rune { request, found: found.map(|found| found.map(Box::new)) }).await
     }
 
     async fn put_back_coins(
@@ -305,7 +322,10 @@ impl Desk {
             match self.answer_wallet(link, &mut job).await {
                 Ok(update) => self.tell(ChainInput::Wallet(Box::new(update))).await?,
                 Err(trouble) => {
-                    self.wallet.push_front(job);
+                    // What was asked meanwhile asks for more.
+                    if !self.wallet.iter().any(|newer| newer.replaces(&job)) {
+                        self.wallet.push_front(job);
+                    }
                     return Err(trouble);
                 }
             }
@@ -354,15 +374,22 @@ impl Desk {
 
     fn file(&mut self, request: ChainRequest) {
         match request {
-            ChainRequest::Scan(request) => self.wallet.push_back(WalletJob::scan(request)),
-            ChainRequest::Sync(request) => self.wallet.push_back(WalletJob::sync(request)),
+            ChainRequest::Scan(request) => self.file_wallet(WalletJob::scan(request)),
+            ChainRequest::Sync(request) => self.file_wallet(WalletJob::sync(request)),
             ChainRequest::Coins { request, outpoints } => {
                 self.urgent.push_back(Urgent::Coins { request, outpoints, attempts: 0 });
             }
+            ChainRequest::Rune { request, query } => self.urgent.push_back(Urgent::Rune { request, query }),
             ChainRequest::Watch { txid, spends } => self.watches.watch(txid, spends),
             ChainRequest::Unwatch(txid) => self.watches.unwatch(&txid),
             ChainRequest::Broadcast(transaction) => self.urgent.push_back(Urgent::Broadcast(Arc::new(transaction))),
         }
+    }
+
+    /// A wallet that asks again knows more of its scripts than it did before: only its newest question of a kind is answered.
+    fn file_wallet(&mut self, job: WalletJob) {
+        self.wallet.retain(|older| !job.replaces(older));
+        self.wallet.push_back(job);
     }
 
     fn note(&mut self, link: &mut Link, notice: &Notice) {
@@ -403,6 +430,7 @@ impl Desk {
         let reason = "no Electrum server is configured: configure one to trade".to_owned();
         match self.requests.recv().await.ok_or(Trouble::Stopped)? {
             ChainRequest::Coins { request, .. } => self.tell(ChainInput::CoinsUnknown { request, reason }).await,
+            ChainRequest::Rune { request, query } => self.answer_rune(request, query).await,
             ChainRequest::Broadcast(transaction) => {
                 let txid = transaction.compute_txid();
                 self.tell(ChainInput::Broadcast { txid, outcome: Err(reason) }).await
@@ -440,8 +468,36 @@ impl Desk {
         self.tell(ChainInput::Down { reason: reason.to_owned() }).await
     }
 
-    fn report(&self, event: ChainEvent) {
-        // Reports are for reading; the log has them as well.
-        let _ = self.events.try_send(event);
+    pub(super) fn report(&self, event: ChainEvent) {
+        if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
+            tracing::warn!(?event, "nobody reads what happens to the chain's servers");
+        }
+    }
+
+    /// Takes the headers that were kept. Without a file they are fetched.
+    fn find_headers(&mut self) {
+        let Some(file) = self.settings.headers.clone() else { return };
+        let Self { settings, headers, runtime, .. } = self;
+        let mut opened = None;
+        runtime.blocking(&mut || {
+            let storage = runtime.open_storage(&file).map_err(HeaderFileError::from);
+            opened = Some(storage.and_then(|storage| HeaderFile::open(storage, settings.network, headers)));
+        });
+        match opened {
+            Some(Ok(opened)) => self.header_file = Some(opened),
+            Some(Err(error)) => tracing::warn!(file = %file.display(), %error, "headers are not kept on the disk"),
+            None => {}
+        }
+    }
+
+    /// Keeps the headers that are new. Without the file they are fetched again after a restart.
+    pub(super) fn keep_headers(&mut self) {
+        let Self { header_file: Some(file), headers, runtime, .. } = self else { return };
+        let mut saved = Ok(());
+        runtime.blocking(&mut || saved = file.save(headers));
+        if let Err(error) = saved {
+            tracing::warn!(%error, "headers are not kept on the disk any more");
+            self.header_file = None;
+        }
     }
 }

@@ -4,12 +4,11 @@
 //! |---|---|
 //! | each header builds on the one before | by hash, from the checkpoint on, and backwards from it |
 //! | each has its work | below its own target, and that within the network's limit |
-//! | difficulty | on networks that adjust it: constant within a period, and at most a factor of four between two |
+//! | difficulty and time | by the network's rules (`difficulty`), which need the checkpoint's period of difficulty: it is fetched as well |
 //! | the chain | the one with the most work of those that were offered |
 //!
-//! Deliberately absent: the exact adjustment of difficulty, block times, and anything inside of a block. Whoever wants to
-//! lie with less work than the network does has to work at full difficulty to the end of a period first. Test networks with
-//! blocks of minimum difficulty (testnet3, testnet4) have no rule for the difficulty here.
+//! Deliberately absent: anything inside of a block. Whoever wants to lie with less work than the network does has to work at full
+//! difficulty to the end of a period first.
 //!
 //! A header has 80 bytes; a million of them, which is more than mainnet has, takes 80 MB. They are held from the oldest
 //! block that was asked about, which is the checkpoint unless the wallet is older.
@@ -18,9 +17,11 @@ use std::collections::VecDeque;
 
 use bitcoin::block::Header;
 use bitcoin::consensus::Params;
-use bitcoin::{Network, Target, Work};
+use bitcoin::{Network, Work};
 use darkswap_wallet::bdk_chain::BlockId;
 use thiserror::Error;
+
+use super::difficulty::{self, PERIOD};
 
 /// How many headers are held at most: mainnet until the year 2040. 120 MB.
 pub(super) const MAX_HEADERS: usize = 1_500_000;
@@ -37,9 +38,12 @@ pub enum HeaderFault {
     /// Its target is easier than the network allows.
     #[error("its target is easier than the network allows")]
     Limit,
-    /// Its difficulty changed where it cannot, or by too much.
-    #[error("its difficulty is not one that can follow that of the block before it")]
+    /// Its difficulty is not what the blocks before it demand.
+    #[error("its difficulty is not the one that follows from the blocks before it")]
     Difficulty,
+    /// It is dated too early.
+    #[error("it is dated earlier than the blocks before it allow")]
+    Time,
     /// There are too many of them.
     #[error("there are more than {MAX_HEADERS} headers")]
     TooMany,
@@ -69,12 +73,30 @@ pub(super) struct Headers {
     /// The height of the first one held.
     base: u32,
     chain: VecDeque<Header>,
+    /// The lowest and the highest height that changed since somebody asked.
+    changed: Option<(u32, u32)>,
 }
 
 impl Headers {
     /// None yet; the first one must be the checkpoint.
     pub(super) fn new(network: Network, checkpoint: BlockId) -> Self {
-        Self { params: Params::new(network), checkpoint, base: checkpoint.height, chain: VecDeque::new() }
+        let (base, chain) = (checkpoint.height, VecDeque::new());
+        Self { params: Params::new(network), checkpoint, base, chain, changed: None }
+    }
+
+    /// The lowest height without which difficulty cannot be checked.
+    pub(super) fn needed(&self) -> u32 {
+        self.checkpoint.height - self.checkpoint.height % PERIOD
+    }
+
+    /// The lowest and the highest height that changed since this was asked last.
+    pub(super) fn take_changes(&mut self) -> Option<(u32, u32)> {
+        self.changed.take()
+    }
+
+    fn change(&mut self, first: u32, last: u32) {
+        let (lowest, highest) = self.changed.unwrap_or((first, last));
+        self.changed = Some((lowest.min(first), highest.max(last)));
     }
 
     /// The block from which on all is checked.
@@ -135,6 +157,7 @@ impl Headers {
         }
         self.chain.truncate(held);
         self.chain.extend(new);
+        self.change(first, first.saturating_add(u32::try_from(new.len()).unwrap_or(u32::MAX)).saturating_sub(1));
         Ok(if replaced > 0 { Offer::Reorganised { fork: first.saturating_sub(1) } } else { Offer::Extended })
     }
 
@@ -152,25 +175,31 @@ impl Headers {
             }
             next = header.prev_blockhash;
         }
+        let above = self.base;
         for header in older.iter().rev() {
             self.chain.push_front(*header);
             self.base -= 1;
+        }
+        if self.base < above {
+            self.change(self.base, above - 1);
         }
         true
     }
 
     fn check(&self, first: u32, new: &[Header]) -> Result<(), (u32, HeaderFault)> {
-        let mut before = first.checked_sub(1).and_then(|below| self.header(below)).copied();
+        let at = |height: u32| match height.checked_sub(first) {
+            Some(above) => new.get(usize::try_from(above).ok()?).copied(),
+            None => self.header(height).copied(),
+        };
         for (header, height) in new.iter().zip(first..) {
             let fault = |fault| (height, fault);
             let hash = header.block_hash();
+            let before = height.checked_sub(1).and_then(at);
+            let is_checkpoint = height == self.checkpoint.height && hash == self.checkpoint.hash;
             match before {
                 Some(before) if before.block_hash() != header.prev_blockhash => return Err(fault(HeaderFault::Link)),
-                Some(before) if !self.difficulty_follows(height, before.target(), header.target()) => {
-                    return Err(fault(HeaderFault::Difficulty));
-                }
                 Some(_) => {}
-                None if height == self.checkpoint.height && hash == self.checkpoint.hash => {}
+                None if is_checkpoint => {}
                 None => return Err(fault(HeaderFault::Link)),
             }
             if header.target() > self.params.max_attainable_target {
@@ -179,21 +208,11 @@ impl Headers {
             if !header.target().is_met_by(hash) {
                 return Err(fault(HeaderFault::Work));
             }
-            before = Some(*header);
+            if !is_checkpoint {
+                difficulty::check(&self.params, height, header, &at).map_err(fault)?;
+            }
         }
         Ok(())
-    }
-
-    fn difficulty_follows(&self, height: u32, before: Target, now: Target) -> bool {
-        if self.params.no_pow_retargeting || self.params.allow_min_difficulty_blocks {
-            return true;
-        }
-        if !u64::from(height).is_multiple_of(self.params.difficulty_adjustment_interval()) {
-            return now == before;
-        }
-        // Compact targets are rounded down, so a step to the fourth part may be a little below it.
-        let lowest = Target::from_compact(before.min_transition_threshold().to_compact_lossy());
-        lowest <= now && now <= before.max_transition_threshold(&self.params)
     }
 }
 
@@ -202,12 +221,12 @@ fn work<'a>(headers: impl Iterator<Item = &'a Header>) -> Work {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use bitcoin::constants::genesis_block;
     use bitcoin::hashes::Hash as _;
 
-    fn genesis() -> BlockId {
+    pub(in crate::chain) fn genesis() -> BlockId {
         BlockId { height: 0, hash: genesis_block(Network::Regtest).block_hash() }
     }
 
@@ -215,6 +234,7 @@ mod tests {
     fn child(of: &Header, tag: u8) -> Header {
         let mut header = *of;
         header.prev_blockhash = of.block_hash();
+        header.time += 600;
         header.merkle_root = bitcoin::TxMerkleNode::from_byte_array([tag; 32]);
         header.nonce = 0;
         while !header.target().is_met_by(header.block_hash()) {
@@ -223,7 +243,7 @@ mod tests {
         header
     }
 
-    fn branch(from: &Header, count: usize, tag: u8) -> Vec<Header> {
+    pub(in crate::chain) fn branch(from: &Header, count: usize, tag: u8) -> Vec<Header> {
         std::iter::successors(Some(child(from, tag)), |last| Some(child(last, tag))).take(count).collect()
     }
 
@@ -280,14 +300,40 @@ mod tests {
     }
 
     #[test]
-    fn difficulty_changes_only_between_periods_and_by_a_factor_of_four() {
-        let headers = Headers::new(Network::Bitcoin, genesis());
-        let old = Target::from_compact(bitcoin::CompactTarget::from_consensus(0x1703_4219));
-        let (easier, fourth) = (old.max_transition_threshold_unchecked(), old.min_transition_threshold());
-        assert!(headers.difficulty_follows(2_017, old, old));
-        assert!(!headers.difficulty_follows(2_017, old, easier));
-        assert!(headers.difficulty_follows(2_016, old, easier) && headers.difficulty_follows(2_016, old, fourth));
-        assert!(!headers.difficulty_follows(2_016, old, easier.max_transition_threshold_unchecked()));
-        assert!(!headers.difficulty_follows(2_016, old, fourth.min_transition_threshold()));
+    fn a_header_of_another_difficulty_or_of_the_past_is_refused() {
+        let (mut headers, chain) = held(20);
+        let mined = |mut header: Header| {
+            while !header.target().is_met_by(header.block_hash()) {
+                header.nonce += 1;
+            }
+            header
+        };
+        let next = child(&chain[20], 6);
+        let harder = mined(Header { bits: bitcoin::CompactTarget::from_consensus(0x2000_ffff), ..next });
+        assert_eq!(headers.offer(21, &[harder]), Err((21, HeaderFault::Difficulty)));
+        let easier = Header { bits: bitcoin::CompactTarget::from_consensus(0x2100_ffff), ..next };
+        assert_eq!(headers.offer(21, &[easier]), Err((21, HeaderFault::Limit)));
+        let early = mined(Header { time: chain[15].time, ..next });
+        assert_eq!(headers.offer(21, &[early]), Err((21, HeaderFault::Time)));
+        assert_eq!(headers.offer(21, &[next]), Ok(Offer::Extended));
+    }
+
+    #[test]
+    fn what_changed_is_told_once() {
+        let (mut headers, chain) = held(5);
+        assert_eq!(headers.take_changes(), Some((0, 5)));
+        assert_eq!(headers.take_changes(), None);
+        assert_eq!(headers.offer(3, &branch(&chain[2], 3, 2)), Ok(Offer::Weaker));
+        assert_eq!(headers.take_changes(), None);
+        let heavier = branch(&chain[2], 4, 3);
+        assert_eq!(headers.offer(3, &heavier), Ok(Offer::Reorganised { fork: 2 }));
+        assert_eq!(headers.offer(7, &branch(&heavier[3], 1, 3)), Ok(Offer::Extended));
+        assert_eq!(headers.take_changes(), Some((3, 7)));
+    }
+
+    #[test]
+    fn a_checkpoint_needs_the_beginning_of_its_period() {
+        let needed = |height| Headers::new(Network::Bitcoin, BlockId { height, ..genesis() }).needed();
+        assert_eq!([2_015, 2_016, 840_000].map(needed), [0, 2_016, 838_656]);
     }
 }

@@ -9,6 +9,12 @@ use super::lines::MAX_LINE;
 /// What a server did that no correct one does. Evidence is in the fields.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Misbehaviour {
+    /// A certificate that is not trusted.
+    #[error(
+        "found a certificate that is not trusted: {0}; if it is the right one nevertheless, pin it: add `#sha256=` and its \
+         fingerprint to the server in `trading.electrum`"
+    )]
+    Certificate(String),
     /// A line without an end.
     #[error("found a line longer than {MAX_LINE} bytes")]
     Line,
@@ -93,6 +99,27 @@ pub enum Misbehaviour {
 }
 
 impl Misbehaviour {
+    /// Its kind, as records and logs name it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Certificate(_) => "certificate",
+            Self::Line => "line",
+            Self::Message(_) => "message",
+            Self::Unasked(_) => "unasked",
+            Self::Answer { .. } => "answer",
+            Self::Flood => "flood",
+            Self::Transaction { .. } => "transaction",
+            Self::Proof { .. } => "proof",
+            Self::Header { .. } => "header",
+            Self::Checkpoint { .. } => "checkpoint",
+            Self::Lagging { .. } => "lagging",
+            Self::OtherChain { .. } => "other_chain",
+            Self::History { .. } => "history",
+            Self::Swallowed(_) => "swallowed",
+        }
+    }
+
     /// Whether it may be bad luck: a server that is slow to learn of a block does no harm once it did, and a line may be
     /// long because a stranger made us ask for the history of an exchange.
     pub(super) fn passes(&self) -> bool {

@@ -1,13 +1,16 @@
 //! The servers to ask, and which of them is worth asking now.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use darkswap_core::backoff::Backoff;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
 use super::misbehaviour::Trouble;
-use crate::config::ServerAddress;
+use super::tls;
+use crate::config::{ElectrumServer, Security, ServerAddress};
 use crate::ice_server::Host;
 use crate::runtime::{Runtime, TcpStream};
 
@@ -23,16 +26,21 @@ pub const LAG_REST: Duration = Duration::from_secs(30);
 /// The back-off after failures: a server that restarts is found again within a minute.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// How long a connection may take to open, its name to resolve included.
+/// How long a connection may take to open, its name to resolve and TLS to shake hands included.
 const CONNECT: Duration = Duration::from_secs(15);
 
 /// Addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 4;
 
+/// What a connection is made of: bytes in both directions, with TLS or without.
+pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Bytes for S {}
+
 /// One server and how it did so far.
 #[derive(Debug)]
 struct Server {
-    address: ServerAddress,
+    address: ElectrumServer,
     backoff: Backoff,
     rests_until: Instant,
     misbehaved: u32,
@@ -46,8 +54,8 @@ pub(super) struct Servers {
 
 impl Servers {
     /// All of them are worth asking at first. Seeds make the back-off of each its own.
-    pub(super) fn new(addresses: &[ServerAddress], now: Instant, mut seed: impl FnMut() -> u64) -> Self {
-        let server = |address: &ServerAddress| Server {
+    pub(super) fn new(addresses: &[ElectrumServer], now: Instant, mut seed: impl FnMut() -> u64) -> Self {
+        let server = |address: &ElectrumServer| Server {
             address: address.clone(),
             backoff: Backoff::new(BACKOFF.0, BACKOFF.1, seed()),
             rests_until: now,
@@ -69,7 +77,7 @@ impl Servers {
     }
 
     /// Its address.
-    pub(super) fn address(&self, index: usize) -> &ServerAddress {
+    pub(super) fn address(&self, index: usize) -> &ElectrumServer {
         &self.servers[index].address
     }
 
@@ -94,27 +102,35 @@ impl Servers {
 }
 
 /// Opens a connection to a server, at the first of its addresses that takes it.
-pub(super) async fn connect(runtime: &dyn Runtime, address: &ServerAddress) -> Result<Box<dyn TcpStream>, Trouble> {
+pub(super) async fn connect(runtime: &Arc<dyn Runtime>, server: &ElectrumServer) -> Result<Box<dyn Bytes>, Trouble> {
     let attempt = async {
-        let addresses = match &address.host {
-            Host::Ip(address) => vec![*address],
-            Host::Name(name) => {
-                runtime.resolve(name).await.map_err(|error| format!("the name does not resolve: {error}"))?
-            }
-        };
-        let mut last = "the name has no address".to_owned();
-        for ip in addresses.into_iter().take(MAX_ADDRESSES) {
-            match runtime.connect_tcp(SocketAddr::new(ip, address.port)).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = format!("it does not take connections: {error}"),
-            }
+        let stream = reach(&**runtime, &server.address).await.map_err(Trouble::Lost)?;
+        match server.security {
+            Security::Plain => Ok(Box::new(stream) as Box<dyn Bytes>),
+            security => Ok(Box::new(tls::secure(stream, &server.address, security, runtime).await?) as Box<dyn Bytes>),
         }
-        Err(last)
     };
     match timeout(CONNECT, attempt).await {
-        Ok(connected) => connected.map_err(Trouble::Lost),
+        Ok(connected) => connected,
         Err(_) => Err(Trouble::Lost(format!("no connection within {} s", CONNECT.as_secs()))),
     }
+}
+
+async fn reach(runtime: &dyn Runtime, address: &ServerAddress) -> Result<Box<dyn TcpStream>, String> {
+    let addresses = match &address.host {
+        Host::Ip(address) => vec![*address],
+        Host::Name(name) => {
+            runtime.resolve(name).await.map_err(|error| format!("the name does not resolve: {error}"))?
+        }
+    };
+    let mut last = "the name has no address".to_owned();
+    for ip in addresses.into_iter().take(MAX_ADDRESSES) {
+        match runtime.connect_tcp(SocketAddr::new(ip, address.port)).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = format!("it does not take connections: {error}"),
+        }
+    }
+    Err(last)
 }
 
 #[cfg(test)]
@@ -124,7 +140,7 @@ mod tests {
     #[test]
     fn the_first_server_that_does_not_rest_is_asked() {
         let now = tokio::time::Instant::now();
-        let addresses: Vec<ServerAddress> = ["a:1", "b:1"].iter().map(|text| text.parse().unwrap()).collect();
+        let addresses: Vec<ElectrumServer> = ["a:1", "b:1"].iter().map(|text| text.parse().unwrap()).collect();
         let mut servers = Servers::new(&addresses, now, || 1);
         assert_eq!(servers.choose(now), Some(Ok(0)));
         servers.rest(0, &Trouble::Misbehaved(Misbehaviour::Flood), now);

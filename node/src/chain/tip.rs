@@ -6,6 +6,7 @@ use darkswap_wallet::bdk_chain::BlockId;
 use electrum_streaming_client::request::{EstimateFee, Headers as HeadersRequest, HeadersSubscribe};
 use electrum_streaming_client::response::HeadersSubscribeResp;
 
+use super::ChainEvent;
 use super::connection::Connection;
 use super::desk::{Desk, Link};
 use super::headers::{HeaderFault, Offer};
@@ -27,12 +28,15 @@ impl Desk {
     /// Asks the server for its tip, and follows it there.
     pub(super) async fn refresh(&mut self, link: &Link) -> Result<(), Trouble> {
         let tip = link.connection.demand(HeadersSubscribe).await?;
-        self.follow(&link.connection, &tip).await
+        let followed = self.follow(link, &tip).await;
+        self.keep_headers();
+        followed
     }
 
     /// Takes the headers up to a server's tip, if its chain has the most work. A server whose chain has less is at fault, be
     /// it by bad luck.
-    pub(super) async fn follow(&mut self, connection: &Connection, tip: &HeadersSubscribeResp) -> Result<(), Trouble> {
+    pub(super) async fn follow(&mut self, link: &Link, tip: &HeadersSubscribeResp) -> Result<(), Trouble> {
+        let connection = &link.connection;
         let (height, hash) = (tip.height, tip.header.block_hash());
         let known = self.headers.tip();
         let lowest = known.map_or(self.headers.checkpoint().height, |known| known.height);
@@ -40,6 +44,7 @@ impl Desk {
             let allowed = height.saturating_add(LAG_ALLOWED) >= lowest;
             return if allowed { Ok(()) } else { Err(Misbehaviour::Lagging { found: height, known: lowest }.into()) };
         }
+        self.anchor(connection).await?;
         let next = known.is_some_and(|known| known.hash == tip.header.prev_blockhash && known.height + 1 == height);
         let (mut start, mut branch) =
             if next { (height, vec![tip.header]) } else { self.meeting(connection, height).await? };
@@ -48,8 +53,9 @@ impl Desk {
                 self.headers.offer(start, &branch).map_err(|(height, fault)| Misbehaviour::Header { height, fault })?;
             let after = start.saturating_add(u32::try_from(branch.len()).unwrap_or(u32::MAX));
             let weaker = offer == Offer::Weaker;
-            if let Offer::Reorganised { fork } = offer {
-                tracing::warn!(fork, height, "the chain was reorganised");
+            if let (Offer::Reorganised { fork }, Some(from), Some(to)) = (offer, known, self.headers.tip()) {
+                let server = self.servers.address(link.server).clone();
+                self.report(ChainEvent::Reorganised { server, fork, from, to });
             }
             if weaker && (after > height || branch.len() >= MAX_BRANCH) {
                 return Err(Misbehaviour::OtherChain { height, found: hash }.into());
@@ -84,7 +90,27 @@ impl Desk {
             if older.len() != (base - start) as usize || !self.headers.prepend(&older) {
                 return Err(Misbehaviour::Header { height: start, fault: HeaderFault::Link }.into());
             }
+            if start <= height {
+                self.keep_headers();
+            }
         }
+    }
+
+    /// Gets what has to be known to check the difficulty of what follows the checkpoint.
+    async fn anchor(&mut self, connection: &Connection) -> Result<(), Trouble> {
+        let (BlockId { height, hash: expected }, needed) = (self.headers.checkpoint(), self.headers.needed());
+        if self.headers.base() <= needed {
+            return Ok(());
+        }
+        if self.headers.tip().is_none() {
+            let found = self.fetch_headers(connection, height, height).await?;
+            let found = found.first().ok_or(Trouble::Moved)?;
+            if !self.headers.meets(height, found) {
+                return Err(Misbehaviour::Checkpoint { height, expected }.into());
+            }
+            self.headers.offer(height, &[*found]).map_err(|(height, fault)| Misbehaviour::Header { height, fault })?;
+        }
+        self.header(connection, needed).await.map(drop)
     }
 
     /// What a transaction should pay to confirm within a few blocks.

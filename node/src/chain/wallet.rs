@@ -16,8 +16,9 @@ use darkswap_wallet::wallet::{GAP_LIMIT, MAX_ADDRESSES, MAX_TRANSACTIONS_OF_UPDA
 use darkswap_wallet::{Keychain, ScanRequest, SyncRequest, Update};
 
 use super::desk::{Desk, Link};
-use super::evidence::{Seen, script_hash};
+use super::evidence::script_hash;
 use super::misbehaviour::{Misbehaviour, Trouble};
+use super::proof::Seen;
 
 mod update;
 
@@ -81,6 +82,11 @@ impl Found {
 }
 
 impl WalletJob {
+    /// Whether it is as good an answer to whoever asked the other one.
+    pub(super) fn replaces(&self, other: &Self) -> bool {
+        std::mem::discriminant(&self.question) == std::mem::discriminant(&other.question)
+    }
+
     pub(super) fn scan(request: ScanRequest) -> Self {
         let (start_time, tip) = (request.start_time(), request.chain_tip());
         Self { start_time, tip, question: Question::Scan { request: Mutex::new(request), taken: BTreeMap::new() } }

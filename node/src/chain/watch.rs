@@ -10,8 +10,9 @@ use electrum_streaming_client::ElectrumScriptHash;
 
 use super::connection::Connection;
 use super::desk::{Desk, Link};
-use super::evidence::{Seen, script_hash};
+use super::evidence::script_hash;
 use super::misbehaviour::{Misbehaviour, Trouble};
+use super::proof::Seen;
 
 /// Transactions of a script's history that are searched for a conflict, newest first. A script with more traffic than that
 /// between two looks belongs to nobody who trades with it.

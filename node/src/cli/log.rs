@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use darkswap_node::Event;
+use darkswap_node::chain::ChainEvent;
 use darkswap_node::control::event_record;
 use darkswap_trader::command::TradeEvent;
 use serde_json::Value;
@@ -71,6 +72,7 @@ pub(crate) fn event(event: &Event) {
                     order = text("order"),
                     swap = text("swap"),
                     txid = text("txid"),
+                    server = text("server"),
                     "{}",
                     text("event").unwrap_or_default()
                 );
@@ -92,11 +94,19 @@ fn trade_level(event: &TradeEvent) -> Level {
         | TradeEvent::SwapMisbehaviour { .. }
         | TradeEvent::Chain { down: Some(_) }
         | TradeEvent::StatementRefused { misbehaviour: true, .. } => Level::WARN,
-        TradeEvent::SwapMoved { .. } | TradeEvent::Chain { down: None } => Level::INFO,
+        TradeEvent::SwapMoved { .. } | TradeEvent::EtchingMoved(_) | TradeEvent::Chain { down: None } => Level::INFO,
         TradeEvent::StatementRefused { misbehaviour: false, .. }
         | TradeEvent::Reconciled { .. }
         | TradeEvent::Balance(_) => Level::DEBUG,
         TradeEvent::OrderAdded { .. } | TradeEvent::OrderRemoved { .. } => Level::TRACE,
+    }
+}
+
+/// A server that is gone may be back soon; one that is not believed, and blocks that are not there any more, concern money.
+fn chain_level(event: &ChainEvent) -> Level {
+    match event {
+        ChainEvent::Misbehaved { .. } | ChainEvent::Reorganised { .. } => Level::WARN,
+        ChainEvent::Connected { .. } | ChainEvent::Left { .. } => Level::INFO,
     }
 }
 
@@ -108,6 +118,7 @@ fn level(event: &Event) -> Level {
         | Event::MessageFailed { .. }
         | Event::Misbehaviour { .. } => Level::WARN,
         Event::Trade(event) => trade_level(event),
+        Event::Chain(event) => chain_level(event),
         Event::Listening { .. }
         | Event::ListenerClosed { reason: None, .. }
         | Event::ExternalAddress { .. }

@@ -8,7 +8,9 @@ use bitcoin::Network;
 use darkswap_trade::swap::Policy;
 use darkswap_wallet::Seed;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
+use super::ElectrumServer;
 use crate::ice_server::{Host, UriError};
 
 /// Everything that trading needs to know.
@@ -17,7 +19,7 @@ pub struct TradingConfig {
     /// Which chain.
     pub network: Network,
     /// Electrum servers, in the order in which they are tried: at least one.
-    pub electrum: Vec<ServerAddress>,
+    pub electrum: Vec<ElectrumServer>,
     /// The bitcoind whose blocks tell which runes are on which output. Without one no runes are traded.
     pub bitcoind: Option<Bitcoind>,
     /// What swaps are taken part in.
@@ -33,6 +35,12 @@ impl TradingConfig {
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.folder.join("store.redb")
+    }
+
+    /// The file of block headers.
+    #[must_use]
+    pub fn headers(&self) -> PathBuf {
+        self.folder.join("headers")
     }
 
     /// The file of the rune index.
@@ -51,13 +59,31 @@ pub struct Bitcoind {
     pub login: RpcLogin,
 }
 
-/// How to log in to bitcoind. Both are read anew for each connection: a cookie lives as long as the process that wrote it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How to log in to bitcoind. Files are read anew for each connection: a cookie lives as long as the process that wrote it.
+#[derive(Clone, PartialEq, Eq)]
 pub enum RpcLogin {
     /// The file `.cookie` in bitcoind's folder.
     CookieFile(PathBuf),
-    /// A file with one line, `user:password`.
+    /// A file with one line, `user:password`, which only the node's user may read.
     PasswordFile(PathBuf),
+    /// The login itself, for a program that starts nodes. A configuration file names files only.
+    Password {
+        /// The user, without a colon.
+        user: String,
+        /// The password.
+        password: Zeroizing<String>,
+    },
+}
+
+/// Never shows the password.
+impl fmt::Debug for RpcLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CookieFile(file) => f.debug_tuple("CookieFile").field(file).finish(),
+            Self::PasswordFile(file) => f.debug_tuple("PasswordFile").field(file).finish(),
+            Self::Password { user, .. } => f.debug_struct("Password").field("user", user).finish_non_exhaustive(),
+        }
+    }
 }
 
 /// A server of a TCP protocol: `host:port`.
@@ -122,6 +148,13 @@ mod tests {
         for text in ["", "a", ":1", "a:", "a:0", "a:65536", "a:+1", "::1:5", "[::1]", "ssl://a:1", "a:1:2", "a b:1"] {
             assert!(text.parse::<ServerAddress>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_login_does_not_show_its_password() {
+        let login = RpcLogin::Password { user: "ann".into(), password: "secret".to_owned().into() };
+        let shown = format!("{login:?}");
+        assert!(shown.contains("ann") && !shown.contains("secret"), "{shown}");
     }
 
     proptest! {

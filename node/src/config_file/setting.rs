@@ -280,11 +280,12 @@ pub(super) static SETTINGS: [Setting; 45] = [
         "trading",
         "electrum",
         Field::Servers(|all| &mut all.trading.electrum),
-        "Electrum servers (`host:port`, TCP without TLS), at most 8. The first one that answers is asked, and compared with another \
-         one where there is one.\n\
+        "Electrum servers, at most 8: `host:port` without TLS, `ssl://host:port` with it. A server that made its certificate itself is \
+         pinned by its fingerprint: `ssl://host:port#sha256=<64 hexadecimal digits>`. The first one that answers is asked, and \
+         compared with another one where there is one.\n\
          Privacy: the server learns every address of the wallet, and from where it is asked. One's own is best.",
     )
-    .with_example(r#"["127.0.0.1:50001", "electrum.example.org:50001"]"#),
+    .with_example(r#"["127.0.0.1:50001", "ssl://electrum.example.org:50002"]"#),
     Setting::new(
         "trading",
         "bitcoind",

@@ -103,7 +103,7 @@ topics = ["orders"]
 [trading]
 enabled = true
 network = "signet"
-electrum = ["127.0.0.1:50001", "electrum.example.org:50001"]
+electrum = ["127.0.0.1:50001", "ssl://electrum.example.org:50002"]
 bitcoind = "http://[::1]:38332/"
 bitcoind_cookie_file = "cookie"
 bitcoind_password_file = ""
@@ -421,13 +421,13 @@ fn what_trading_needs_is_asked_for() {
         ("lowest_fee_rate = \"600sat/vB\"", "expected at most trading.highest_fee_rate"),
         ("lowest_fee_rate = \"1\"", "expected a fee rate from \"1sat/vB\" to \"2000sat/vB\""),
         (
-            "electrum = [\"ssl://example.org:50002\"]",
-            "2:13: trading.electrum: `ssl://example.org:50002` is not a server",
+            "electrum = [\"http://example.org:50002\"]",
+            "2:13: trading.electrum: `http://example.org:50002` is not a server",
         ),
         ("electrum = [\"example.org\"]", "found no port, expected `host:port`"),
         ("network = \"testnet\"", "did you mean `testnet4`?"),
         ("confirmations = 0", "expected a number from 1 to 144"),
-        ("swap_window = \"1s\"", "expected a duration from \"15s\" to \"10m\""),
+        ("swap_window = \"1s\"", "expected a duration from \"30s\" to \"10m\""),
     ] {
         let found = problem(&format!("[trading]\n{text}"));
         assert!(found.contains(refused), "{found}");

@@ -9,7 +9,7 @@ use darkswap_wallet::Seed;
 
 use super::problem::excerpt;
 use super::value::{Fault, Raw, list};
-use crate::config::{Bitcoind, RpcLogin, ServerAddress, TradingConfig};
+use crate::config::{Bitcoind, ElectrumServer, RpcLogin, ServerAddress, TradingConfig};
 
 /// Electrum servers. One is asked, a second compared; more are in reserve.
 const SERVERS: usize = 8;
@@ -22,7 +22,7 @@ pub struct TradingSettings {
     /// Which chain.
     pub network: Network,
     /// Electrum servers.
-    pub electrum: Vec<ServerAddress>,
+    pub electrum: Vec<ElectrumServer>,
     /// A bitcoind's RPC server.
     pub bitcoind: Option<ServerAddress>,
     /// Its cookie.
@@ -120,7 +120,7 @@ impl TradingSettings {
 }
 
 /// Reads the list of Electrum servers.
-pub(super) fn read_servers(raw: Raw<'_>) -> Result<Vec<ServerAddress>, Vec<Fault>> {
+pub(super) fn read_servers(raw: Raw<'_>) -> Result<Vec<ElectrumServer>, Vec<Fault>> {
     list(raw, SERVERS, |item| {
         let text = item.text().ok_or_else(|| item.unexpected("a string"))?;
         let read = text.parse();

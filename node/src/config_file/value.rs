@@ -12,7 +12,7 @@ use toml::de::DeValue;
 use super::ice_servers::{self, ConfiguredServer};
 use super::problem::{excerpt, suggestion};
 use super::{Settings, address, trading, unit};
-use crate::config::{PeerAddress, ServerAddress};
+use crate::config::{ElectrumServer, PeerAddress, ServerAddress};
 
 /// Entries of one list. A node has no use for more, and each costs a socket or a connection.
 const LIST_LIMIT: usize = 64;
@@ -58,7 +58,7 @@ pub(super) enum Field {
     Flag(fn(&mut Settings) -> &mut bool),
     Choice(Choice),
     IceServers(fn(&mut Settings) -> &mut Vec<ConfiguredServer>),
-    Servers(fn(&mut Settings) -> &mut Vec<ServerAddress>),
+    Servers(fn(&mut Settings) -> &mut Vec<ElectrumServer>),
     Bitcoind(fn(&mut Settings) -> &mut Option<ServerAddress>),
     Path(fn(&mut Settings) -> &mut PathBuf),
     OptionalPath(fn(&mut Settings) -> &mut Option<PathBuf>),
@@ -175,7 +175,7 @@ impl Field {
             Self::Flag(_) => "`true` or `false`".to_owned(),
             Self::Choice(choice) => format!("one of {}", quoted(choice.names)),
             Self::IceServers(_) => "a list of servers".to_owned(),
-            Self::Servers(_) => "a list of servers, `host:port`".to_owned(),
+            Self::Servers(_) => "a list of servers, `host:port` or `ssl://host:port`".to_owned(),
             Self::Bitcoind(_) => "an address such as `http://127.0.0.1:8332`".to_owned(),
             Self::Path(_) => "a path".to_owned(),
             Self::OptionalPath(_) => "a path, or nothing".to_owned(),

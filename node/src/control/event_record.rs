@@ -7,6 +7,7 @@ use darkswap_core::path::PathKind;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::chain_record::chain_record;
 use super::reply::Path;
 use super::request::Payload;
 use super::trade_record::trade_record;
@@ -84,6 +85,7 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
             json!({"event": "reachability", "address": address, "reachable": reachable})
         }
         Event::Trade(event) => return trade_record(event),
+        Event::Chain(event) => return chain_record(event),
     };
     match record {
         Value::Object(record) => record,

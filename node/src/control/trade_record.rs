@@ -1,6 +1,6 @@
 //! What happens in trading as JSON.
 
-use darkswap_trader::command::{BalanceReport, TradeEvent};
+use darkswap_trader::command::{BalanceReport, EtchingReport, TradeEvent};
 use serde_json::{Map, Value, json};
 
 /// As every event: its name, then its fields. Ids are hex, bitcoin is satoshis, times are numbers of seconds. Units of assets are text:
@@ -28,6 +28,7 @@ pub(super) fn trade_record(event: &TradeEvent) -> Map<String, Value> {
         }
         TradeEvent::Failed { reason } => json!({"event": "trading_failed", "reason": reason}),
         TradeEvent::Chain { down } => json!({"event": "chain", "up": down.is_none(), "reason": down}),
+        TradeEvent::EtchingMoved(report) => etching_record(report),
         TradeEvent::Balance(balance) => balance_record(balance),
     };
     match record {
@@ -36,14 +37,21 @@ pub(super) fn trade_record(event: &TradeEvent) -> Map<String, Value> {
     }
 }
 
+fn etching_record(report: &EtchingReport) -> Value {
+    json!({
+        "event": "etching_moved", "name": report.name, "phase": report.phase, "commitment": report.commitment,
+        "txid": report.txid, "asset": report.asset.map(|asset| asset.to_string()), "reason": report.reason,
+    })
+}
+
 fn balance_record(balance: &BalanceReport) -> Value {
     let assets: Vec<Value> = balance
         .assets
         .iter()
         .map(|asset| {
             json!({
-                "asset": asset.asset.to_string(), "name": asset.name, "units": asset.units.to_string(),
-                "reserved": asset.reserved.to_string(),
+                "asset": asset.asset.to_string(), "label": asset.label, "units": asset.units.to_string(),
+                "pending": asset.pending.to_string(), "reserved": asset.reserved.to_string(),
             })
         })
         .collect();
@@ -96,9 +104,9 @@ mod tests {
     fn units_keep_all_of_their_digits() {
         let asset = AssetReport {
             asset: Asset::Alkane(AlkaneId { block: 2, tx: 0 }),
-            name: None,
-            divisibility: 8,
+            label: None,
             units: u128::MAX,
+            pending: 0,
             reserved: 0,
             notice: None,
         };

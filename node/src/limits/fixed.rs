@@ -159,11 +159,16 @@ pub mod message {
 
 /// Gossip.
 pub mod gossip {
+    use std::time::Duration;
+
     /// Heartbeats (seconds) in which a message is announced to peers outside the mesh. Streams do not lose announcements; the second is
     /// for a connection that closed with the first.
     pub const ANNOUNCEMENTS: usize = 2;
     /// Frames that wait for one slow peer before further ones are dropped.
     pub const QUEUE: usize = 1_024;
+    /// How long a message may wait there. After a relayed connection has given way to a direct one, libp2p-gossipsub 0.50 does not notice
+    /// the first message until something else, such as the next ping, uses the connection; this is two of them.
+    pub const QUEUED: Duration = Duration::from_secs(16);
 }
 
 /// Relaying, as server and as client.

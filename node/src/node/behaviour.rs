@@ -178,6 +178,8 @@ fn gossip(identity: &Keypair, limits: &Limits, hub: bool, validates: bool) -> Re
         .validation_mode(gossipsub::ValidationMode::Strict)
         .max_transmit_size(limits.gossip_size)
         .connection_handler_queue_len(fixed::gossip::QUEUE)
+        .publish_queue_duration(fixed::gossip::QUEUED)
+        .forward_queue_duration(fixed::gossip::QUEUED)
         .build()
         .map_err(|error| NodeError::Gossip(error.to_string()))?;
     let mut gossip = gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Signed(identity.clone()), config)

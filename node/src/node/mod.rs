@@ -44,7 +44,7 @@ use crate::event::Event;
 use crate::handle::{Command, Handle, InboundChannel};
 use crate::limits::fixed::{connection, message, signalling};
 use crate::trading::task::Task;
-use crate::trading::{ORDERS, Parts, StartError, Trading, key, link::link};
+use crate::trading::{Machine, ORDERS, Parts, StartError, Trading, key, link::link};
 use crate::transport::webrtc::{self, DataChannels};
 use crate::transport::{self, TransportError};
 use behaviour::Behaviour;
@@ -141,8 +141,22 @@ impl Node {
     /// # Errors
     /// [`NodeError`] when a transport cannot be made or an address cannot be listened on.
     pub fn new(config: Config, identity: Keypair, runtime: Arc<dyn Runtime>) -> Result<Self, NodeError> {
+        Self::with_trader(config, identity, runtime, |honest| honest)
+    }
+
+    /// Makes a node whose trader is what this makes of an honest one: for tests of other traders against one that breaks the rules.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn with_trader(
+        config: Config,
+        identity: Keypair,
+        runtime: Arc<dyn Runtime>,
+        make: impl FnOnce(Box<dyn Machine>) -> Box<dyn Machine>,
+    ) -> Result<Self, NodeError> {
         let trading = config.trading.as_ref();
         let parts = trading.map(|trading| crate::trading::open(trading, &identity, &runtime)).transpose()?;
+        let parts = parts.map(|parts| Parts { machine: make(parts.machine), ..parts });
         Self::with(config, identity, runtime, parts)
     }
 

@@ -115,6 +115,7 @@ impl Node {
                 }
             }
             Act::Event(event) => self.report(Event::Trade(event)),
+            Act::ChainEvent(event) => self.report(Event::Chain(event)),
         }
     }
 

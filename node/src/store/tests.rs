@@ -1,14 +1,16 @@
 //! Crashes at every point, damaged files, second openers.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 
+use super::database::{FORMATS, VERSION};
 use super::*;
 use crate::TokioRuntime;
 
-mod disk;
+pub(crate) mod disk;
 
 use disk::{Crash, Recorder};
 
@@ -192,6 +194,7 @@ fn a_newer_format_is_refused() {
     let recorder = Recorder::default();
     let store = open(recorder.storage()).unwrap();
     store
+        .database
         .transact(|transaction| {
             transaction.open_table(FORMATS).unwrap().insert(VERSION, FORMAT + 1).unwrap();
             Ok(())

@@ -11,6 +11,7 @@ use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::limits;
+use crate::chain::ChainEvent;
 
 /// What the task asks of the node's loop.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) enum Act {
     SyncAsk { token: u64, to: PeerId, bytes: Bytes },
     SyncAnswer { token: u64, bytes: Option<Bytes> },
     Event(TradeEvent),
+    ChainEvent(ChainEvent),
 }
 
 /// The loop's end.

@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 
 use super::{Chain, Machine, Parts, StartError, key};
 use crate::Runtime;
-use crate::chain::{self, ChainHandle, ChainSettings, NoAssetIndex};
+use crate::chain::{self, AssetIndex, ChainHandle, ChainSettings, NoAssetIndex};
 use crate::config::TradingConfig;
+use crate::rune_index::RuneIndex;
 use crate::store::Store;
 
 /// Opens the store, goes on from what is in it, and starts the chain's task. Must be called inside a tokio runtime.
@@ -48,12 +49,17 @@ pub(crate) fn open(
         Trader::restore(runtime.wall_clock(), settings, &stored, wallet, signing, seed)
             .map_err(|error| state(&error))?
     };
-    Ok(Parts { machine: Box::new(trader), store, chain: chain(config, runtime).into() })
+    Ok(Parts { machine: Box::new(trader), store, chain: chain(config, runtime)?.into() })
 }
 
-fn chain(config: &TradingConfig, runtime: &Arc<dyn Runtime>) -> ChainHandle {
-    let settings = ChainSettings::new(config.network, config.electrum.clone());
-    chain::spawn(settings, Arc::new(NoAssetIndex), Arc::clone(runtime))
+fn chain(config: &TradingConfig, runtime: &Arc<dyn Runtime>) -> Result<ChainHandle, StartError> {
+    let headers = Some(config.headers());
+    let settings = ChainSettings { headers, ..ChainSettings::new(config.network, config.electrum.clone()) };
+    let assets: Arc<dyn AssetIndex> = match RuneIndex::open(config, runtime)? {
+        Some(index) => Arc::new(index),
+        None => Arc::new(NoAssetIndex),
+    };
+    Ok(chain::spawn(settings, assets, Arc::clone(runtime)))
 }
 
 /// The key of the node's identity: orders are signed with it, so that their maker can be found by it.

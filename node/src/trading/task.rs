@@ -16,7 +16,7 @@ use super::limits::{ANSWERS, RETRY, SLEEP, TICK, UNASKED};
 use super::link::{Act, Feed};
 use super::{Chain, Machine, Parts, key};
 use crate::Runtime;
-use crate::chain::{ChainEvent, Refused};
+use crate::chain::Refused;
 use crate::handle::Command;
 use crate::store::Store;
 
@@ -131,7 +131,7 @@ impl Task {
                     Some(input) => return Ok(Input::Chain(input)),
                     None => self.chain_ended = true,
                 },
-                Some(event) = self.chain.events.recv() => self.report(event).await?,
+                Some(event) = self.chain.events.recv() => self.act(Act::ChainEvent(event)).await?,
                 input = self.feed.inputs.recv() => return input.ok_or(Ended::Node),
             }
         }
@@ -166,7 +166,9 @@ impl Task {
         while let Some(output) = self.machine.poll() {
             match output {
                 Output::Persist(writes) => {
-                    self.store.commit(&writes).map_err(|error| Ended::Failed(explain(&error)))?;
+                    let mut committed = Ok(());
+                    self.runtime.blocking(&mut || committed = self.store.commit(&writes));
+                    committed.map_err(|error| Ended::Failed(explain(&error)))?;
                 }
                 Output::Chain(request) => self.unasked.push_back(request),
                 Output::Answer { token, outcome } => {
@@ -220,19 +222,6 @@ impl Task {
                     self.act(Act::Event(TradeEvent::Failed { reason: refused.to_string() })).await?;
                 }
                 Err(refused @ (Refused::Full(_) | Refused::Gone(_))) => return Err(Ended::Failed(refused.to_string())),
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells what concerns an operator; the rest is for who looks for it.
-    async fn report(&mut self, event: ChainEvent) -> Result<(), Ended> {
-        match event {
-            ChainEvent::Connected { server } => tracing::info!(%server, "a server tells the chain"),
-            ChainEvent::Left { server, reason } => tracing::info!(%server, reason, "a server is left"),
-            ChainEvent::Misbehaved { server, misbehaviour, times } => {
-                let reason = format!("the chain's server {server} is not believed ({times} times now): {misbehaviour}");
-                self.act(Act::Event(TradeEvent::Failed { reason })).await?;
             }
         }
         Ok(())

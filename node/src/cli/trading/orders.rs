@@ -1,12 +1,14 @@
 //! `darkswap order`: offers to everybody.
 
 use darkswap_node::{Runtime as _, TokioRuntime};
-use darkswap_trade::order::OrderId;
+use darkswap_trade::order::{OrderId, Price};
 use darkswap_trader::command::{Command, OrderReport, Reply, seconds};
 use serde_json::json;
 
 use super::arguments::{Book, CancelOrder, Order, Place as Placing};
 use super::desk::{ask, find, name, short};
+use super::label::{Named, amount, called, named};
+use super::measure::Quantity;
 use super::quantity::{remaining, shown_price};
 use crate::cli::arguments::{Place, Shown};
 use crate::cli::commands::unexpected;
@@ -19,7 +21,10 @@ pub(crate) fn order(place: &Place, command: &Order) -> Result<(), Failure> {
         Order::Place(options) => put(place, options),
         Order::Cancel(options) => cancel(place, options),
         Order::List(options) => show(&orders(place, Command::Orders)?, *options),
-        Order::Book(Book { asset, shown }) => show(&orders(place, Command::Book { asset: *asset })?, *shown),
+        Order::Book(Book { asset, shown }) => {
+            let asset = asset.map(|asset| named(place, asset, false)).transpose()?.map(|named| named.asset);
+            show(&orders(place, Command::Book { asset })?, *shown)
+        }
     }
 }
 
@@ -37,21 +42,26 @@ pub(super) fn meant(place: &Place, digits: &str, command: Command, list: &str) -
 }
 
 fn put(place: &Place, options: &Placing) -> Result<(), Failure> {
-    let command = placing(options);
+    let needs_decimals = matches!(options.quantity.required(), Quantity::Amount(_));
+    let command = placing(options, &named(place, options.asset, needs_decimals)?)?;
     let Reply::Placed(order) = ask(place, command)? else { return Err(unexpected()) };
     if options.shown.json { output::print_json(&json!({ "order": order })) } else { output::print(&placed(order)) }
 }
 
-pub(super) fn placing(options: &Placing) -> Command {
-    Command::Place {
+pub(super) fn placing(options: &Placing, what: &Named) -> Result<Command, Failure> {
+    let quantity = options.quantity.required();
+    let units = what.units(quantity)?;
+    let like = |text: &Option<String>| text.as_deref().map(|text| what.units(quantity.like(text))).transpose();
+    let part = like(&options.price.part)?.unwrap_or(units);
+    Ok(Command::Place {
         side: options.side.into(),
-        asset: options.asset,
-        units: options.units,
-        minimum: options.minimum,
-        price: options.price.price(options.units),
+        asset: what.asset,
+        units,
+        minimum: like(&options.minimum)?,
+        price: Price { sats: options.price.amount.to_sat(), units: part },
         lifetime_seconds: options.lifetime.as_secs(),
         presigned: options.presigned,
-    }
+    })
 }
 
 fn placed(order: OrderId) -> String {
@@ -90,15 +100,15 @@ pub(super) fn orders_text(orders: &[OrderReport], now: u64) -> String {
         [
             short(&order.order),
             name(&order.side),
-            order.asset.to_string(),
-            order.units.to_string(),
-            order.minimum.to_string(),
-            shown_price(order.price),
+            called(order.asset, order.label.as_ref()),
+            amount(order.units, order.label.as_ref()),
+            amount(order.minimum, order.label.as_ref()),
+            shown_price(order.price, order.label.as_ref().map_or(0, |label| label.divisibility)),
             remaining(order.expires_seconds.saturating_sub(now)),
             name(&order.backing),
             kind.to_owned(),
         ]
     };
-    let names = ["ORDER", "SIDE", "ASSET", "UNITS", "MINIMUM", "PRICE", "ENDS IN", "BACKING", "KIND"];
+    let names = ["ORDER", "SIDE", "ASSET", "AMOUNT", "MINIMUM", "PRICE", "ENDS IN", "BACKING", "KIND"];
     table(names, &orders.iter().map(row).collect::<Vec<_>>())
 }

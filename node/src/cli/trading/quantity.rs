@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bitcoin::{Amount, Denomination, FeeRate};
 use darkswap_trade::order::Price;
+use darkswap_trade::rune::amount::Decimal;
 
 /// From here on amounts are shown in bitcoin.
 const LARGE: Amount = Amount::from_sat(100_000);
@@ -14,18 +15,12 @@ const KWU_PER_VB: u64 = 250;
 /// Decimals of a fee rate: one more than what 1/250 has would be lost.
 const RATE_DECIMALS: usize = 3;
 
-/// The payment for all units, or for some.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The payment for everything, or for some.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Payment {
-    amount: Amount,
-    units: Option<u128>,
-}
-
-impl Payment {
-    /// The price, where the payment is for so many units unless it says for how many.
-    pub(crate) fn price(self, units: u128) -> Price {
-        Price { sats: self.amount.to_sat(), units: self.units.unwrap_or(units) }
-    }
+    pub(crate) amount: Amount,
+    /// For how much, as it was typed.
+    pub(crate) part: Option<String>,
 }
 
 /// `0.001btc`, `1500sat`.
@@ -48,18 +43,22 @@ pub(crate) fn amount(text: &str) -> Result<Amount, String> {
 
 /// `1500sat/1000`, or an amount for everything.
 pub(crate) fn payment(text: &str) -> Result<Payment, String> {
-    let (paid, units) = match text.split_once('/') {
+    let (paid, part) = match text.split_once('/') {
         None => (text, None),
-        Some((paid, units)) => match units.trim().parse::<u128>() {
-            Ok(units) if units > 0 => (paid, Some(units)),
-            _ => return Err(format!("found `{units}` units, expected a whole number as in 1500sat/1000")),
-        },
+        Some((paid, part)) => {
+            let part = part.trim();
+            let is_number = part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            if !is_number || part.bytes().all(|byte| matches!(byte, b'0' | b'.')) {
+                return Err(format!("found `{part}` behind the slash, expected a number as in 1500sat/1000"));
+            }
+            (paid, Some(part.to_owned()))
+        }
     };
     let amount = amount(paid)?;
     if amount == Amount::ZERO {
         return Err("found a price of nothing, expected at least 1sat".to_owned());
     }
-    Ok(Payment { amount, units })
+    Ok(Payment { amount, part })
 }
 
 /// `5`, `2.5sat/vb`.
@@ -105,18 +104,10 @@ pub(crate) fn shown(amount: Amount) -> String {
     }
 }
 
-/// A price, in a form that can be typed.
-pub(crate) fn shown_price(price: Price) -> String {
-    format!("{}/{}", shown(Amount::from_sat(price.sats)), price.units)
-}
-
-/// Units of an asset in its decimals.
-pub(crate) fn decimal(units: u128, divisibility: u8) -> String {
-    let places = usize::from(divisibility);
-    let digits = format!("{units:0>width$}", width = places + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - places);
-    let fraction = fraction.trim_end_matches('0');
-    if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
+/// A price, in a form that can be typed; with as many decimals as the asset has.
+pub(crate) fn shown_price(price: Price, divisibility: u8) -> String {
+    let units = Decimal { units: price.units, divisibility };
+    format!("{}/{units}", shown(Amount::from_sat(price.sats)))
 }
 
 /// A time to go, roughly.
@@ -148,9 +139,12 @@ mod tests {
 
     #[test]
     fn prices_are_for_all_units_or_for_some() {
-        assert_eq!(payment("1500sat").unwrap().price(7), Price { sats: 1_500, units: 7 });
-        assert_eq!(payment("150sat/10").unwrap().price(7), Price { sats: 150, units: 10 });
-        assert!(payment("150sat/0").is_err() && payment("150sat/x").is_err() && payment("0sat").is_err());
+        let amount = Amount::from_sat(1_500);
+        assert_eq!(payment("1500sat"), Ok(Payment { amount, part: None }));
+        assert_eq!(payment("1500sat/0.5"), Ok(Payment { amount, part: Some("0.5".to_owned()) }));
+        for wrong in ["150sat/0", "150sat/0.0", "150sat/", "150sat/x", "150sat/-1", "0sat"] {
+            assert!(payment(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
@@ -173,11 +167,9 @@ mod tests {
     }
 
     #[test]
-    fn units_are_shown_in_decimals() {
-        assert_eq!(decimal(1_234, 2), "12.34");
-        assert_eq!(decimal(5, 3), "0.005");
-        assert_eq!(decimal(5_000, 3), "5");
-        assert_eq!(decimal(u128::MAX, 0), u128::MAX.to_string());
+    fn prices_are_shown_in_decimals() {
+        let price = Price { sats: 150, units: 25 };
+        assert_eq!((shown_price(price, 0), shown_price(price, 2)), ("150sat/25".to_owned(), "150sat/0.25".to_owned()));
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{CancelSwap, Show, Take, Trade, Watch};
 use super::desk::{ask, confirm, find, name, or_nothing, short};
+use super::label::{Named, amount, called, pile};
 use super::orders::{meant, orders};
 use super::quantity::{shown, shown_price};
 use crate::cli::arguments::{Place, Shown};
@@ -36,13 +37,19 @@ fn take(place: &Place, options: &Take) -> Result<(), Failure> {
         Ok(id) => orders(place, book)?.into_iter().find(|order| order.order == id).ok_or(id),
         Err(_) => Ok(meant(place, &options.order, book, "darkswap order book")?),
     };
+    let units = options.quantity.given().map(|quantity| {
+        let what = order.as_ref().map(|order| Named { asset: order.asset, label: order.label.clone() });
+        what.map_err(|id| Failure::failed(format!("found no order {id}; `darkswap order book` lists them")))?
+            .units(quantity)
+    });
+    let units = units.transpose()?;
     let question = match &order {
-        Ok(order) => question(order, options.units),
+        Ok(order) => question(order, units),
         Err(id) => format!("Take order {id}?"),
     };
     confirm(&question, options.spending.yes)?;
     let order = order.map_or_else(|id| id, |order| order.order);
-    let command = Command::Take { order, units: options.units, fee_rate: options.spending.fee_rate };
+    let command = Command::Take { order, units, fee_rate: options.spending.fee_rate };
     let Reply::Taken(swap) = ask(place, command)? else { return Err(unexpected()) };
     if options.shown.json {
         output::print_json(&json!({ "swap": swap }))
@@ -54,8 +61,9 @@ fn take(place: &Place, options: &Take) -> Result<(), Failure> {
 /// What the taker of an order gives and gets.
 pub(super) fn question(order: &OrderReport, units: Option<u128>) -> String {
     let units = units.unwrap_or(order.units);
-    let payment = order.price.payment(units).map_or_else(|| shown_price(order.price), shown);
-    let asset = format!("{units} units of {}", order.asset);
+    let divisibility = order.label.as_ref().map_or(0, |label| label.divisibility);
+    let payment = order.price.payment(units).map_or_else(|| shown_price(order.price, divisibility), shown);
+    let asset = pile(units, order.asset, order.label.as_ref());
     match order.side {
         Side::Sell => format!("Give {payment} and the network's fee for {asset}?"),
         Side::Buy => format!("Give {asset} and the network's fee for {payment}?"),
@@ -80,15 +88,15 @@ pub(super) fn swaps_text(swaps: &[SwapReport]) -> String {
             short(&swap.swap),
             name(&swap.role),
             name(&swap.side),
-            swap.asset.to_string(),
-            swap.units.to_string(),
+            called(swap.asset, swap.label.as_ref()),
+            amount(swap.units, swap.label.as_ref()),
             shown(swap.payment),
             name(&swap.phase),
             short(&swap.peer),
             or_nothing(swap.reason.as_ref()),
         ]
     };
-    let names = ["SWAP", "ROLE", "SIDE", "ASSET", "UNITS", "PAYMENT", "PHASE", "TRADER", "REASON"];
+    let names = ["SWAP", "ROLE", "SIDE", "ASSET", "AMOUNT", "PAYMENT", "PHASE", "TRADER", "REASON"];
     table(names, &swaps.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -114,7 +122,8 @@ pub(super) fn swap_text(swap: &SwapReport) -> String {
         ["order", &swap.order.to_string()],
         ["side", &name(&swap.side)],
         ["asset", &swap.asset.to_string()],
-        ["units", &swap.units.to_string()],
+        ["name", &or_nothing(swap.label.as_ref().map(|label| &label.name))],
+        ["amount", &amount(swap.units, swap.label.as_ref())],
         ["payment", &shown(swap.payment)],
         ["phase", &name(&swap.phase)],
         ["txid", &or_nothing(swap.txid)],

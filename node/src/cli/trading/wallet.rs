@@ -1,12 +1,15 @@
 //! `darkswap wallet`: the wallet of the running node.
 
+use std::collections::BTreeSet;
+
 use bitcoin::Txid;
-use darkswap_trader::command::{BalanceReport, CoinReport, Command, Reply, TransactionReport};
+use darkswap_trader::command::{AssetReport, BalanceReport, CoinReport, Command, Reply, TransactionReport};
 use serde_json::json;
 
 use super::arguments::{Send, Wallet};
 use super::desk::{ask, confirm, or_nothing};
-use super::quantity::{decimal, shown};
+use super::label::{amount, called, pile};
+use super::quantity::shown;
 use crate::cli::arguments::{Place, Shown};
 use crate::cli::commands::unexpected;
 use crate::cli::failure::Failure;
@@ -42,7 +45,7 @@ pub(super) fn balance_text(balance: &BalanceReport) -> String {
     let bitcoin = [
         ("spendable", balance.spendable),
         ("pending", balance.pending),
-        ("reserved for swaps", balance.reserved),
+        ("reserved", balance.reserved),
         ("locked with assets", balance.locked),
     ];
     let rows = bitcoin.map(|(name, amount)| [name.to_owned(), shown(amount)]);
@@ -54,23 +57,26 @@ pub(super) fn balance_text(balance: &BalanceReport) -> String {
     text
 }
 
-/// The assets of a wallet, for people.
+/// The assets of a wallet, for people. What they have to know of them stands below, once.
 pub(super) fn assets_text(balance: &BalanceReport) -> String {
-    let rows: Vec<_> = balance
-        .assets
-        .iter()
-        .map(|asset| {
-            [
-                asset.asset.to_string(),
-                or_nothing(asset.name.as_ref()),
-                asset.units.to_string(),
-                decimal(asset.units, asset.divisibility),
-                asset.reserved.to_string(),
-                or_nothing(asset.notice.as_ref()),
-            ]
-        })
-        .collect();
-    table(["ASSET", "NAME", "UNITS", "AMOUNT", "RESERVED", "NOTICE"], &rows)
+    let row = |asset: &AssetReport| {
+        let amount = |units| amount(units, asset.label.as_ref());
+        [
+            called(asset.asset, asset.label.as_ref()),
+            asset.asset.to_string(),
+            amount(asset.units),
+            amount(asset.pending),
+            amount(asset.reserved),
+        ]
+    };
+    let names = ["ASSET", "ID", "AMOUNT", "PENDING", "RESERVED"];
+    let mut text = table(names, &balance.assets.iter().map(row).collect::<Vec<_>>());
+    let notices: BTreeSet<&String> = balance.assets.iter().filter_map(|asset| asset.notice.as_ref()).collect();
+    for notice in notices {
+        text.push_str("\n\n");
+        text.push_str(&output::printable(notice));
+    }
+    text
 }
 
 fn coins(place: &Place, options: Shown) -> Result<(), Failure> {
@@ -80,7 +86,7 @@ fn coins(place: &Place, options: Shown) -> Result<(), Failure> {
 
 pub(super) fn coins_text(coins: &[CoinReport]) -> String {
     let row = |coin: &CoinReport| {
-        let assets: Vec<_> = coin.assets.iter().map(|(asset, units)| format!("{units} of {asset}")).collect();
+        let assets: Vec<_> = coin.assets.iter().map(|one| pile(one.units, one.asset, one.label.as_ref())).collect();
         [
             coin.outpoint.to_string(),
             shown(coin.amount),

@@ -15,11 +15,11 @@ enum Operation {
 
 /// A crash, and what it leaves.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Crash {
+pub(crate) struct Crash {
     /// The operations before it.
-    pub(super) after: usize,
+    pub(crate) after: usize,
     /// Which pieces of what was not synchronised survive: none, or those that this seed draws, or with the largest one all.
-    pub(super) survivors: Option<u64>,
+    pub(crate) survivors: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -31,33 +31,33 @@ struct State {
 
 /// Storage with a log.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Recorder(Arc<Mutex<State>>);
+pub(crate) struct Recorder(Arc<Mutex<State>>);
 
 impl Recorder {
-    pub(super) fn storage(&self) -> Self {
+    pub(crate) fn storage(&self) -> Self {
         self.clone()
     }
 
-    pub(super) fn acknowledge(&self) {
+    pub(crate) fn acknowledge(&self) {
         self.0.lock().unwrap().log.push(Operation::Acknowledged);
     }
 
-    pub(super) fn operations(&self) -> usize {
+    pub(crate) fn operations(&self) -> usize {
         self.0.lock().unwrap().log.len()
     }
 
     /// From now on it cannot grow.
-    pub(super) fn fill(&self) {
+    pub(crate) fn fill(&self) {
         self.0.lock().unwrap().full = true;
     }
 
-    pub(super) fn acknowledged_before(&self, operations: usize) -> usize {
+    pub(crate) fn acknowledged_before(&self, operations: usize) -> usize {
         let state = self.0.lock().unwrap();
         state.log[..operations].iter().filter(|operation| matches!(operation, Operation::Acknowledged)).count()
     }
 
     /// What is on the disk after a crash.
-    pub(super) fn image(&self, crash: Crash) -> Image {
+    pub(crate) fn image(&self, crash: Crash) -> Image {
         let state = self.0.lock().unwrap();
         let log = &state.log[..crash.after];
         let synced = log.iter().rposition(|operation| matches!(operation, Operation::Sync)).map_or(0, |last| last + 1);
@@ -140,10 +140,10 @@ impl Recorder {
 
 /// What a crash left.
 #[derive(Debug, Default)]
-pub(super) struct Image(Mutex<Vec<u8>>);
+pub(crate) struct Image(Mutex<Vec<u8>>);
 
 impl Image {
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0.into_inner().unwrap()
     }
 }
