@@ -32,7 +32,7 @@ const MAX_VERIFIED: usize = 65_536;
 pub struct Chain {
     blocks: Vec<Connected>,
     heights: BTreeMap<BlockHash, u32>,
-    stale: VecDeque<(BlockHash, Arc<Block>)>,
+    stale: VecDeque<Stale>,
     coins: UtxoSet,
     index: Index,
     verified: BTreeSet<Wtxid>,
@@ -48,6 +48,15 @@ struct Connected {
     /// The spent coins of each transaction but the coinbase.
     spent: Vec<Vec<Coin>>,
     median_time_past: u32,
+}
+
+/// A block that a reorg disconnected, with what it spent.
+#[derive(Debug, Clone)]
+struct Stale {
+    block: Arc<Block>,
+    hash: BlockHash,
+    /// The spent coins of each transaction but the coinbase.
+    spent: Vec<Vec<Coin>>,
 }
 
 /// A transaction of the active chain.
@@ -128,8 +137,20 @@ impl Chain {
     pub fn block_by_hash(&self, hash: &BlockHash) -> Option<&Arc<Block>> {
         match self.height_of(hash) {
             Some(height) => self.block(height),
-            None => self.stale.iter().find(|(stale, _)| stale == hash).map(|(_, block)| block),
+            None => self.stale(hash).map(|stale| &stale.block),
         }
+    }
+
+    /// The coins that each transaction of a block but its coinbase spends, also of a block that a reorg disconnected.
+    pub(crate) fn spent(&self, hash: &BlockHash) -> Option<&[Vec<Coin>]> {
+        match self.height_of(hash) {
+            Some(height) => self.blocks.get(height as usize).map(|block| block.spent.as_slice()),
+            None => self.stale(hash).map(|stale| stale.spent.as_slice()),
+        }
+    }
+
+    fn stale(&self, hash: &BlockHash) -> Option<&Stale> {
+        self.stale.iter().find(|stale| stale.hash == *hash)
     }
 
     /// The transactions of the block at a height with the coins that they spend; none above the tip.

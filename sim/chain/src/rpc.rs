@@ -1,9 +1,11 @@
 //! A part of the JSON-RPC of `bitcoind`: what an index of blocks needs. Bodies in, bodies out; HTTP is somebody else's.
 
+mod block;
+
 use std::time::Duration;
 
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
-use bitcoin::{Block, BlockHash, Transaction, Txid};
+use bitcoin::{Transaction, Txid};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -122,7 +124,7 @@ impl Rpc {
         }
         match method {
             "getbestblockhash" => Ok(json!(chain.block_hash(height).expect("the tip exists").to_string())),
-            "getblock" => block(chain, height, value),
+            "getblock" => block::block(chain, height, value),
             "getblockchaininfo" => Ok(chain_json(chain, height)),
             "getblockcount" => Ok(json!(height)),
             "getblockhash" => {
@@ -132,7 +134,7 @@ impl Rpc {
                 hash.map(|hash| json!(hash.to_string()))
                     .ok_or_else(|| CallError::new(code::INVALID_PARAMETER, "Block height out of range"))
             }
-            "getblockheader" => header(chain, height, value),
+            "getblockheader" => block::header(chain, height, value),
             "getrawmempool" => Ok(json!(node.mempool().iter().map(|entry| entry.txid.to_string()).collect::<Vec<_>>())),
             "getrawtransaction" => raw_transaction(node, height, value),
             _ => Err(CallError::new(-32601, "Method not found")),
@@ -206,63 +208,6 @@ fn parse_hash<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, CallErr
         let message = format!("{name} must be of length 64 and hexadecimal (not '{shown}')");
         CallError::new(code::INVALID_PARAMETER, message)
     })
-}
-
-fn find_block(chain: &Chain, hash: &BlockHash, tip: u32) -> Result<(Option<u32>, std::sync::Arc<Block>), CallError> {
-    let not_found = || CallError::new(code::INVALID_ADDRESS_OR_KEY, "Block not found");
-    let height = chain.height_of(hash);
-    if height.is_some_and(|height| height > tip) {
-        return Err(not_found());
-    }
-    Ok((height, chain.block_by_hash(hash).cloned().ok_or_else(not_found)?))
-}
-
-fn block(chain: &Chain, tip: u32, value: Value) -> Result<Value, CallError> {
-    let (hash, verbosity) = string_and_verbosity(value, 1)?;
-    let (height, block) = find_block(chain, &parse_hash("blockhash", &hash)?, tip)?;
-    match verbosity {
-        0 => Ok(json!(serialize_hex(block.as_ref()))),
-        1 => {
-            let mut answer = header_json(chain, tip, &block, height);
-            answer["tx"] =
-                block.txdata.iter().map(|transaction| json!(transaction.compute_txid().to_string())).collect();
-            answer["nTx"] = json!(block.txdata.len());
-            answer["size"] = json!(block.total_size());
-            answer["weight"] = json!(block.weight().to_wu());
-            Ok(answer)
-        }
-        _ => Err(CallError::new(code::INVALID_PARAMETER, "only verbosity 0 and 1 are simulated")),
-    }
-}
-
-fn header(chain: &Chain, tip: u32, value: Value) -> Result<Value, CallError> {
-    let (hash, verbosity) = string_and_verbosity(value, 1)?;
-    let (height, block) = find_block(chain, &parse_hash("hash", &hash)?, tip)?;
-    Ok(if verbosity == 0 { json!(serialize_hex(&block.header)) } else { header_json(chain, tip, &block, height) })
-}
-
-fn header_json(chain: &Chain, tip: u32, block: &Block, height: Option<u32>) -> Value {
-    let header = &block.header;
-    let mut answer = json!({
-        "hash": header.block_hash().to_string(),
-        "confirmations": height.map_or(-1, |height| i64::from(tip - height) + 1),
-        "version": header.version.to_consensus(),
-        "merkleroot": header.merkle_root.to_string(),
-        "time": header.time,
-        "nonce": header.nonce,
-        "bits": format!("{:08x}", header.bits.to_consensus()),
-    });
-    if height != Some(0) {
-        answer["previousblockhash"] = json!(header.prev_blockhash.to_string());
-    }
-    if let Some(height) = height {
-        answer["height"] = json!(height);
-        answer["mediantime"] = json!(chain.median_time_past(height));
-        if let Some(next) = chain.block_hash(height + 1).filter(|_| height < tip) {
-            answer["nextblockhash"] = json!(next.to_string());
-        }
-    }
-    answer
 }
 
 fn chain_json(chain: &Chain, height: u32) -> Value {

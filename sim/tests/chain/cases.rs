@@ -352,6 +352,100 @@ async fn a_restarted_client_goes_on_from_the_blocks_of_the_wallet() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_asked_while_no_server_answers_is_answered_once_one_is_back() {
+    let (world, mut wallet) = (World::with(vec![Peer::Nobody]), wallet());
+    let coins = world.fund(1);
+    let payment = pay(coins[0], script_of(&mut wallet), 90_000);
+    let txid = world.chain(|node| node.broadcast(NOW, payment.clone())).unwrap();
+    let mut client = world.client();
+    client.until(|input| matches!(input, ChainInput::Down { .. }).then_some(())).await;
+    client.ask(ChainRequest::Scan(wallet.scan_request(NOW)));
+    for later in 0..3 {
+        client.ask(ChainRequest::Sync(wallet.sync_request(NOW + Duration::from_secs(900 * later))));
+    }
+    client.ask(watch(&payment));
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    world.peer(0, |peer| *peer = Peer::Server(darkswap_chain::Server::default()));
+    assert_eq!(status(&mut client, &payment).await, Status::InMempool);
+    let scanned = client.until(wallet_update).await;
+    assert!(scanned.tx_update.txs.iter().any(|transaction| transaction.compute_txid() == txid));
+    // Of the three questions the last one knows most.
+    let synchronised = client.until(wallet_update).await;
+    let seen = |update: &darkswap_wallet::Update| update.tx_update.seen_ats.iter().map(|(_, at)| *at).max();
+    assert_eq!(seen(&synchronised), Some((NOW + Duration::from_secs(1_800)).as_secs()));
+    client.never(|input| matches!(input, ChainInput::Wallet(_))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_that_go_down_and_come_back_lose_nothing_of_a_wallet_and_its_watches() {
+    let (world, mut wallet) = (World::new(1), wallet());
+    let coins = world.fund(2);
+    let [first, second] = [0, 1].map(|coin| pay(coins[coin], script_of(&mut wallet), 90_000));
+    let mut client = world.client();
+    sync(&mut client, &mut wallet, NOW).await;
+    client.ask(watch(&first));
+    assert_eq!(status(&mut client, &first).await, Status::Absent);
+    for payment in [first.clone(), second] {
+        let server = world.peer(0, |peer| std::mem::replace(peer, Peer::Nobody));
+        client.until(|input| matches!(input, ChainInput::Down { .. }).then_some(())).await;
+        client.ask(ChainRequest::Sync(wallet.sync_request(NOW)));
+        world.chain(|node| node.broadcast(NOW, payment)).unwrap();
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        world.peer(0, |peer| *peer = server);
+        let update = client.until(wallet_update).await;
+        wallet.apply(update).expect("the update fits");
+    }
+    assert_eq!(wallet.transactions().len(), 2);
+    world.chain(|node| node.mine(NOW, 1));
+    assert_eq!(status(&mut client, &first).await, Status::Confirmed { depth: 1 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_client_fetches_only_new_headers() {
+    let world = World::new(1);
+    world.fund(1);
+    let settings = ChainSettings { headers: Some("headers".into()), ..world.settings() };
+    let start = || world.client_with(settings.clone(), Arc::new(darkswap_node::chain::NoAssetIndex));
+    let height = world.chain(|node| node.chain().height());
+    let mut client = start();
+    client.tip(height).await;
+    let asked = world.header_questions();
+    assert!(asked > 0);
+    drop(client);
+    let mut client = start();
+    client.tip(height).await;
+    assert_eq!(world.header_questions(), asked, "the tip was known");
+    drop(client);
+    world.chain(|node| node.mine(NOW, 3));
+    let mut client = start();
+    client.tip(height + 3).await;
+    assert_eq!(world.header_questions(), asked + 1);
+    drop(client);
+    world.chain(|node| node.reorg(NOW, Reorg { depth: 3, length: 5, ..Reorg::default() })).unwrap();
+    let mut client = start();
+    client.tip(height + 5).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reorganisation_is_reported_with_the_blocks_before_and_after() {
+    let world = World::new(1);
+    world.fund(1);
+    let mut client = world.client();
+    let tip = || {
+        world.chain(|node| BlockId {
+            height: node.chain().height(),
+            hash: node.chain().block_hash(node.chain().height()).unwrap(),
+        })
+    };
+    let from = tip();
+    client.tip(from.height).await;
+    world.chain(|node| node.reorg(NOW, Reorg { depth: 2, length: 3, ..Reorg::default() })).unwrap();
+    let to = tip();
+    let event = client.event(|event| matches!(event, ChainEvent::Reorganised { .. })).await;
+    assert_eq!(event, ChainEvent::Reorganised { server: address(0), fork: from.height - 2, from, to });
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_beyond_the_bound_are_refused_and_none_of_the_others_is_lost() {
     let world = World::with(vec![Peer::Nobody]);
     let coins = world.fund(1);

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bitcoin::block::Header;
+use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
+use bitcoin::hashes::Hash as _;
 use darkswap_chain::{Server, spendable_script};
-use darkswap_node::chain::{ChainEvent, ChainSettings, Misbehaviour, NoAssetIndex};
+use darkswap_node::chain::{ChainEvent, ChainSettings, HeaderFault, Misbehaviour, NoAssetIndex};
 use darkswap_trade::swap::{Spend, Status};
 use darkswap_trader::chain::{ChainInput, ChainRequest};
 
@@ -195,4 +198,116 @@ async fn a_transaction_that_is_another_one_is_not_taken() {
     let (found, server) = misbehaviour(&mut client).await;
     assert!(matches!(found, Misbehaviour::Transaction { asked, .. } if asked == coins[0].txid), "{found:?}");
     assert_eq!(server, 0);
+}
+
+/// Changes the last header of an answer, and does again the work that a header of regtest needs.
+fn change_last_header(answer: String, change: fn(&mut Header)) -> String {
+    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&answer) else { return answer };
+    // In a notification it is a parameter.
+    let at = if value.pointer("/result/hex").is_some() { "/result/hex" } else { "/params/0/hex" };
+    let Some(place) = value.pointer_mut(at) else { return answer };
+    let Some(text) = place.as_str().filter(|text| text.len() >= 160) else { return answer };
+    let (before, last) = text.split_at(text.len() - 160);
+    let Ok(mut header) = deserialize_hex::<Header>(last) else { return answer };
+    change(&mut header);
+    while !header.target().is_met_by(header.block_hash()) {
+        header.nonce = header.nonce.wrapping_add(1);
+    }
+    *place = format!("{before}{}", serialize_hex(&header)).into();
+    value.to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_of_another_difficulty_or_of_the_past_is_named() {
+    type Lie = fn(String) -> String;
+    let cases: [(Lie, HeaderFault); 3] = [
+        (
+            |answer| {
+                change_last_header(answer, |header| header.bits = bitcoin::CompactTarget::from_consensus(0x2000_ffff))
+            },
+            HeaderFault::Difficulty,
+        ),
+        (|answer| change_last_header(answer, |header| header.time = 1), HeaderFault::Time),
+        (
+            |answer| change_last_header(answer, |header| header.prev_blockhash = bitcoin::BlockHash::all_zeros()),
+            HeaderFault::Link,
+        ),
+    ];
+    for (lie, expected) in cases {
+        let world = World::with(vec![Peer::Liar(Server::default(), lie), Peer::Server(Server::default())]);
+        world.fund(1);
+        let height = world.chain(|node| node.chain().height());
+        let mut client = world.client();
+        assert_eq!(up(&mut client).await, address(1).to_string());
+        let found = misbehaviour(&mut client).await;
+        assert_eq!(found, (Misbehaviour::Header { height, fault: expected }, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tip_beside_the_chain_is_left_and_the_chain_stays() {
+    let beside = |answer| change_last_header(answer, |header| header.nonce = header.nonce.wrapping_add(1));
+    let world = World::with(vec![Peer::Server(Server::default()), Peer::Liar(Server::default(), beside)]);
+    world.fund(1);
+    let settings = ChainSettings { second_opinion: Duration::from_secs(60), ..world.settings() };
+    let mut client = world.client_with(settings, Arc::new(NoAssetIndex));
+    let height = world.chain(|node| node.chain().height());
+    client.tip(height).await;
+    let (found, server) = misbehaviour(&mut client).await;
+    assert!(matches!(found, Misbehaviour::OtherChain { height: at, .. } if at == height), "{found:?}");
+    assert_eq!(server, 1);
+    client.never(|input| matches!(input, ChainInput::Tip { .. } | ChainInput::Down { .. })).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_of_more_than_anybody_has_is_refused() {
+    fn endless(answer: String) -> String {
+        let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&answer) else { return answer };
+        if value["result"][0]["tx_hash"].is_null() {
+            return answer;
+        }
+        let one = serde_json::json!({"tx_hash": "33".repeat(32), "height": 1});
+        value["result"] = vec![one; 50_001].into();
+        value.to_string()
+    }
+    let world = World::with(vec![Peer::Liar(Server::default(), endless), Peer::Server(Server::default())]);
+    let coins = world.fund(1);
+    let payment = pay(coins[0], spendable_script(BOB), 90_000);
+    let mut client = world.client();
+    let spends = vec![Spend { outpoint: coins[0], script: spendable_script(ALICE) }];
+    client.ask(ChainRequest::Watch { txid: payment.compute_txid(), spends });
+    client.until(|input| matches!(input, ChainInput::Seen { status: Status::Absent, .. }).then_some(())).await;
+    let found = misbehaviour(&mut client).await;
+    assert_eq!(found, (Misbehaviour::History { found: 50_001, limit: 50_000 }, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_of_another_protocol_version_is_named() {
+    fn old(answer: String) -> String {
+        answer.replace("\"1.4\"", "\"1.2\"")
+    }
+    let world = World::with(vec![Peer::Liar(Server::default(), old), Peer::Server(Server::default())]);
+    let mut client = world.client();
+    assert_eq!(up(&mut client).await, address(1).to_string());
+    let (found, _) = misbehaviour(&mut client).await;
+    assert!(matches!(&found, Misbehaviour::Answer { method, .. } if method == "server.version"), "{found:?}");
+    assert!(found.to_string().contains("expected 1.4"), "{found}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_beyond_what_was_asked_for_are_refused() {
+    fn more(answer: String) -> String {
+        let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&answer) else { return answer };
+        let headers = value["result"]["hex"].as_str().filter(|hex| hex.len() > 160).map(str::to_owned);
+        let Some(headers) = headers else { return answer };
+        value["result"]["hex"] = format!("{headers}{}", &headers[..160]).into();
+        value["result"]["count"] = (headers.len() / 160 + 1).into();
+        value.to_string()
+    }
+    let world = World::with(vec![Peer::Liar(Server::default(), more), Peer::Server(Server::default())]);
+    world.fund(1);
+    let mut client = world.client();
+    assert_eq!(up(&mut client).await, address(1).to_string());
+    let (found, _) = misbehaviour(&mut client).await;
+    assert!(matches!(&found, Misbehaviour::Answer { method, .. } if method == "blockchain.block.headers"), "{found:?}");
 }

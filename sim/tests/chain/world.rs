@@ -1,10 +1,11 @@
 //! A chain, servers in front of it, and a runtime whose connections end at them.
 #![expect(clippy::disallowed_methods, reason = "the tests stand for the world: they run tasks and servers")]
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use bitcoin::{Amount, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, absolute, transaction};
 use darkswap_chain::{FullNode, NodeConfig, Server, Session, spend_witness, spendable_script};
 use darkswap_node::chain::{AssetIndex, ChainEvent, ChainHandle, ChainSettings, NoAssetIndex, Place, spawn};
-use darkswap_node::config::ServerAddress;
+use darkswap_node::config::{ElectrumServer, ServerAddress};
 use darkswap_node::ice_server::Host;
 use darkswap_node::{Runtime, TcpListener, TcpStream, UdpSocket};
 use darkswap_trade::coin::Holdings;
@@ -51,6 +52,9 @@ struct State {
     node: FullNode,
     peers: Vec<Peer>,
     connections: usize,
+    /// How often headers were asked for.
+    header_questions: usize,
+    files: BTreeMap<PathBuf, File>,
 }
 
 /// The chain and all servers.
@@ -74,7 +78,8 @@ impl World {
 
     pub(crate) fn with(peers: Vec<Peer>) -> Self {
         let node = FullNode::new(NodeConfig::default(), 7);
-        let state = Arc::new(Mutex::new(State { node, peers, connections: 0 }));
+        let state =
+            Arc::new(Mutex::new(State { node, peers, connections: 0, header_questions: 0, files: BTreeMap::new() }));
         Self { state, changed: Arc::new(watch::Sender::new(0)) }
     }
 
@@ -108,6 +113,11 @@ impl World {
         self.lock().connections
     }
 
+    /// How often headers were asked for so far.
+    pub(crate) fn header_questions(&self) -> usize {
+        self.lock().header_questions
+    }
+
     /// Coins of 100,000 satoshis for Alice.
     pub(crate) fn fund(&self, count: u64) -> Vec<OutPoint> {
         self.chain(|node| node.fund(NOW, &spendable_script(ALICE), Amount::from_sat(100_000), count))
@@ -129,12 +139,12 @@ impl World {
 }
 
 /// The address that settings name for a server.
-pub(crate) fn address(index: u16) -> ServerAddress {
+pub(crate) fn address(index: u16) -> ElectrumServer {
     at(PORT + index)
 }
 
-fn at(port: u16) -> ServerAddress {
-    ServerAddress { host: Host::Ip([10, 0, 0, 1].into()), port }
+fn at(port: u16) -> ElectrumServer {
+    ServerAddress { host: Host::Ip([10, 0, 0, 1].into()), port }.into()
 }
 
 /// Whoever asks the chain.
@@ -259,8 +269,8 @@ impl Runtime for World {
         Box::pin(std::future::ready(Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)])))
     }
 
-    fn open_storage(&self, _file: &Path) -> io::Result<Box<dyn redb::StorageBackend>> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn open_storage(&self, file: &Path) -> io::Result<Box<dyn redb::StorageBackend>> {
+        Ok(Box::new(self.lock().files.entry(file.to_owned()).or_default().clone()))
     }
 
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) {
@@ -284,7 +294,12 @@ impl World {
         loop {
             tokio::select! {
                 read = stream.read(&mut bytes) => match read {
-                    Ok(count) if count > 0 => if session.receive(&bytes[..count]).is_err() { return },
+                    Ok(count) if count > 0 => {
+                        self.count(&bytes[..count]);
+                        if session.receive(&bytes[..count]).is_err() {
+                            return;
+                        }
+                    }
                     _ => return,
                 },
                 version = changed.changed() => if version.is_err() { return },
@@ -296,6 +311,11 @@ impl World {
                 }
             }
         }
+    }
+
+    fn count(&self, bytes: &[u8]) {
+        let questions = String::from_utf8_lossy(bytes).matches("\"blockchain.block.headers\"").count();
+        self.lock().header_questions += questions;
     }
 
     /// What a session is to be told; none if nobody listens any more.
@@ -348,5 +368,42 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// A file that outlives those who have it open.
+#[derive(Debug, Clone, Default)]
+struct File(Arc<Mutex<Vec<u8>>>);
+
+impl File {
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl redb::StorageBackend for File {
+    fn len(&self) -> Result<u64, io::Error> {
+        Ok(self.lock().len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        let start = usize::try_from(offset).map_err(io::Error::other)?;
+        out.copy_from_slice(self.lock().get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
+        self.lock().resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+        let start = usize::try_from(offset).map_err(io::Error::other)?;
+        self.lock()[start..start + data.len()].copy_from_slice(data);
+        Ok(())
     }
 }

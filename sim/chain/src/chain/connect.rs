@@ -6,7 +6,7 @@ use bitcoin::consensus::Params;
 use bitcoin::{Amount, Block, CompactTarget, Network, Target, Transaction, Txid};
 
 use super::index::Position;
-use super::{Chain, Connected, MAX_STALE, MEDIAN_TIME_SPAN};
+use super::{Chain, Connected, MAX_STALE, MEDIAN_TIME_SPAN, Stale};
 use crate::block::{BLOCK_BITS, MAX_BLOCK_WEIGHT, commits_to_height, subsidy};
 use crate::coin::Coin;
 use crate::refusal::BlockRefusal;
@@ -50,7 +50,7 @@ impl Chain {
             let spent = position.checked_sub(1).map_or(&[] as &[Coin], |undo| &spent[undo]);
             self.undo_transaction(transaction, *txid, spent);
         }
-        self.stale.push_back((hash, Arc::clone(&block)));
+        self.stale.push_back(Stale { block: Arc::clone(&block), hash, spent });
         while self.stale.len() > MAX_STALE {
             self.stale.pop_front();
         }

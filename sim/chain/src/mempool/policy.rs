@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The rules of admission to a mempool. The defaults are those of Bitcoin Core, but for `max_vsize`.
+/// The rules of admission to a mempool. The defaults are those of Bitcoin Core 31, but for `max_vsize`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Lowest fee rate, in satoshis per 1,000 virtual bytes (`-minrelaytxfee`).
@@ -34,8 +34,8 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            min_relay_fee_rate: 1_000,
-            incremental_fee_rate: 1_000,
+            min_relay_fee_rate: 100,
+            incremental_fee_rate: 100,
             dust_fee_rate: 3_000,
             max_fee_rate: 10_000_000,
             max_data_carrier: 100_000,

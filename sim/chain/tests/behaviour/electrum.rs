@@ -274,10 +274,10 @@ fn headers_are_proven_up_to_a_checkpoint() {
 fn fees_are_estimated_from_what_waits() {
     let (mut client, (mut node, coins)) = (Client::new(), funded(2));
     assert_eq!(client.ask(&mut node, "blockchain.estimatefee", json!([2])), json!(-1));
-    assert_eq!(client.ask(&mut node, "blockchain.relayfee", json!([])), json!(0.00001));
+    assert_eq!(client.ask(&mut node, "blockchain.relayfee", json!([])), json!(0.000001));
     node.broadcast(NOW, pay(coins[0], &[99_000])).unwrap();
     node.broadcast(NOW, pay(coins[1], &[90_000])).unwrap();
-    assert_eq!(client.ask(&mut node, "blockchain.estimatefee", json!([2])), json!(0.00001));
+    assert_eq!(client.ask(&mut node, "blockchain.estimatefee", json!([2])), json!(0.000001));
     let histogram = client.ask(&mut node, "mempool.get_fee_histogram", json!([]));
     let vsize = pay(coins[0], &[99_000]).vsize();
     assert_eq!(histogram, json!([[64, vsize], [8, vsize]]));

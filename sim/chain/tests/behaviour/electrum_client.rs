@@ -141,9 +141,9 @@ fn the_client_reads_what_the_server_says_of_itself_and_of_fees() {
     assert_eq!(features.protocol_max, "1.4");
     assert!(!get(&mut client, &mut node, ask::Banner).is_empty());
     get(&mut client, &mut node, ask::Ping);
-    assert_eq!(get(&mut client, &mut node, ask::RelayFee).fee, Amount::from_sat(1_000));
+    assert_eq!(get(&mut client, &mut node, ask::RelayFee).fee, Amount::from_sat(100));
     let estimate = get(&mut client, &mut node, ask::EstimateFee { number: 2 }).fee_rate;
-    assert_eq!(estimate, Some(FeeRate::from_sat_per_kwu(250)));
+    assert_eq!(estimate, Some(FeeRate::from_sat_per_kwu(25)));
     assert!(!get(&mut client, &mut node, ask::GetFeeHistogram).is_empty());
     node.mine(NOW, 1);
     assert_eq!(get(&mut client, &mut node, ask::EstimateFee { number: 2 }).fee_rate, None);

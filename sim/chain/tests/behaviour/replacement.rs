@@ -23,7 +23,7 @@ fn a_replacement_pays_for_all_that_it_evicts_and_for_its_own_relay() {
     let first = node.broadcast(NOW, payment(1_000)).unwrap();
     node.broadcast(NOW, pass_on(first, 0, 95_000)).unwrap();
     let paid = 5_000;
-    let relay = payment(0).vsize() as u64;
+    let relay = (payment(0).vsize() as u64).div_ceil(10);
     let detail = |refusal: Refusal| match refusal {
         Refusal::InsufficientFee(detail) => detail,
         other => panic!("it must be about the fee, not {other}"),

@@ -90,6 +90,31 @@ fn both_versions_and_batches_are_answered_in_their_form() {
 }
 
 #[test]
+fn a_block_in_json_tells_what_it_spends_also_after_a_reorg() {
+    let (mut node, coins) = funded(1);
+    let created = node.chain().transaction(&coins[0].txid).unwrap();
+    let (script, height) = (created.transaction.output[coins[0].vout as usize].script_pubkey.clone(), created.height);
+    node.broadcast(NOW, pay(coins[0], &[90_000])).unwrap();
+    node.mine(NOW, 1);
+    let hash = node.chain().tip().to_string();
+    let expected = json!({
+        "generated": false, "height": height, "value": 0.001, "scriptPubKey": {"hex": script.to_hex_string()},
+    });
+    let verbose = |node: &mut FullNode, level: u8| ask(node, "getblock", json!([hash, level])).unwrap();
+    for reorganised in [false, true] {
+        if reorganised {
+            node.reorg(NOW, Reorg { depth: 1, length: 2, ..Reorg::default() }).unwrap();
+        }
+        let transactions = verbose(&mut node, 3)["tx"].take();
+        assert!(transactions[0]["vin"][0].get("prevout").is_none(), "a coinbase spends nothing");
+        let input = &transactions[1]["vin"][0];
+        assert_eq!((&input["txid"], &input["vout"]), (&json!(coins[0].txid), &json!(coins[0].vout)));
+        assert_eq!((&input["prevout"], &transactions[1]["fee"]), (&expected, &json!(0.0001)));
+        assert!(verbose(&mut node, 2)["tx"][1]["vin"][0].get("prevout").is_none());
+    }
+}
+
+#[test]
 fn a_batch_of_blocks_does_not_grow_without_bound() {
     let (mut node, coins) = funded(10);
     let heavy = |coin: &bitcoin::OutPoint| {
