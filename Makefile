@@ -65,10 +65,13 @@ do-lint: ours
 	$(call step,lints,$(clippy))
 	$(call step,documentation,$(doc))
 
+# The node's program, which `cargo test` builds for the node's own tests. Tests that find its name here do not build it again.
+program := DARKSWAP_BIN=$(CARGO_TARGET_DIR)/debug/darkswap
+
 # Tests run unoptimised with optimised dependencies (profile dev): they compile fast and keep every assertion.
 do-test: do-lint
 	$(call step,chain tools,cargo run $(locked) --package darkswap-regtest -- setup)
-	$(call step,tests,cargo test $(locked) --workspace)
+	$(call step,tests,$(program) cargo test $(locked) --workspace)
 	$(call step,fuzzing,node/fuzz/run.sh)
 	@$(MAKE) do-browser-tests
 	$(call step,release build,cargo build $(locked) --release)
@@ -89,11 +92,12 @@ do-browser: ours
 do-browser-tests:
 	$(call step,browser set-up,browser-tests/setup.sh)
 	$(call step,browser types,npm --prefix browser-tests run --silent typecheck)
-	$(call step,browser tests,DARKSWAP_BIN=$(CARGO_TARGET_DIR)/debug/darkswap npm --prefix browser-tests --silent test)
+	$(call step,browser tests,$(program) npm --prefix browser-tests --silent test)
 
 do-chain: ours
 	$(call step,chain tools,cargo run $(locked) --package darkswap-regtest -- setup)
-	$(call step,chain tests,cargo test $(locked) --package darkswap-regtest)
+	$(call step,node,cargo build $(locked) --package darkswap-node)
+	$(call step,chain tests,$(program) cargo test $(locked) --package darkswap-regtest)
 
 do-bench: ours
 	@cargo bench $(locked) --package darkswap-sim

@@ -1,5 +1,7 @@
 //! A process that runs beside a test and never outlives it.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -49,11 +51,13 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `command`, whose output is added to `log`. Only its arguments count: variables that would configure it are hidden.
+    /// Starts `command`, whose output is added to `log`. Only what the command says counts: other variables that would configure it are
+    /// hidden.
     pub(crate) fn start(name: &'static str, command: &mut Command, log: &Path) -> Result<Self> {
         let prefix = format!("{}_", name.to_uppercase());
-        for (variable, _) in std::env::vars_os().filter(|(variable, _)| variable.to_string_lossy().starts_with(&prefix))
-        {
+        let given: BTreeSet<OsString> = command.get_envs().map(|(variable, _)| variable.to_owned()).collect();
+        let variables = std::env::vars_os().map(|(variable, _)| variable);
+        for variable in variables.filter(|it| it.to_string_lossy().starts_with(&prefix) && !given.contains(it)) {
             command.env_remove(variable);
         }
         let file = File::options().create(true).append(true).open(log)?;
@@ -94,16 +98,21 @@ impl Daemon {
     }
 
     fn tail(&self) -> String {
-        let read = || -> std::io::Result<String> {
-            let mut file = File::open(&self.log)?;
-            let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-            let mut bytes = Vec::new();
-            file.take(TAIL).read_to_end(&mut bytes)?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        read().unwrap_or_default()
+        tail(&self.log)
     }
+}
+
+/// The last words of a log.
+pub(crate) fn tail(log: &Path) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read().unwrap_or_default()
 }
 
 impl Drop for Daemon {

@@ -11,7 +11,7 @@ use super::TestEnv;
 /// Copies what the processes wrote to a folder that stays, and says where it is.
 pub(super) fn keep_and_say(env: &TestEnv) {
     let text = match env.keep_logs() {
-        Ok(folder) => format!("the logs of bitcoind, electrs and ord are in {}", folder.display()),
+        Ok(folder) => format!("the logs of bitcoind, electrs, ord and the nodes are in {}", folder.display()),
         Err(error) => format!("the logs of bitcoind, electrs and ord could not be kept: {error:#}"),
     };
     // Nothing is to be done about a standard error that is closed.

@@ -2,7 +2,7 @@
 
 use bitcoin::{Transaction, Txid};
 use bytes::Bytes;
-use darkswap_trade::order::Side;
+use darkswap_trade::order::{Order, Side};
 use darkswap_trade::psbt::presigned;
 use darkswap_trade::swap::{Phase, Swap};
 use darkswap_wallet::Keychain;
@@ -76,12 +76,7 @@ fn a_maker_buys_runes_and_the_taker_pays_the_fee() {
 fn a_presigned_ask_is_completed_while_its_maker_is_away() {
     let mut market = Market::open(Side::Sell);
     let before = market.wealth();
-    let order = market.order(Side::Sell);
-    let ask = publish(&mut market);
-    let taking = market.taking(&order, PREMINE);
-    let swap = Swap::take_presigned(market.world.now, taking, ask, POLICY).expect("an honest ask");
-    market.begin(swap);
-    market.run(&order);
+    let order = take_presigned(&mut market);
     let txid = market.txid();
     let transaction = waiting(&market, txid);
     let signatures: Vec<usize> = transaction.input.iter().map(|input| input.witness.size()).collect();
@@ -93,6 +88,17 @@ fn a_presigned_ask_is_completed_while_its_maker_is_away() {
     let after = market.wealth();
     assert_eq!(after[MAKER], (before[MAKER].0 + price(PREMINE), 0));
     assert_eq!(after[TAKER], (before[TAKER].0 - price(PREMINE) - fee, PREMINE));
+}
+
+/// Takes all of a presigned order.
+fn take_presigned(market: &mut Market) -> Order {
+    let order = market.order(Side::Sell);
+    let ask = publish(market);
+    let taking = market.taking(&order, PREMINE);
+    let swap = Swap::take_presigned(market.world.now, taking, ask, POLICY).expect("an honest ask");
+    market.begin(swap);
+    market.run(&order);
+    order
 }
 
 /// The maker signs an ask for all its runes.
@@ -112,13 +118,8 @@ fn publish(market: &mut Market) -> Bytes {
 fn an_ask_that_was_withdrawn_by_spending_its_output_is_refused() {
     let mut market = Market::open(Side::Sell);
     let before = market.wealth();
-    let order = market.order(Side::Sell);
-    let ask = publish(&mut market);
-    let taking = market.taking(&order, PREMINE);
-    let swap = Swap::take_presigned(market.world.now, taking, ask, POLICY).expect("an honest ask");
-    market.begin(swap);
     market.traders[TAKER].keeps = true;
-    market.run(&order);
+    take_presigned(&mut market);
     let completed = market.traders[TAKER].kept.pop().expect("it was about to broadcast");
     let sold = completed.input[0].previous_output;
     let withdrawal = market.traders[MAKER].wallet.reclaim(&[sold].into(), None, RATE).expect("its own coin");

@@ -1,5 +1,7 @@
 //! The node's own account of runes, kept up to a real chain, also through its reorganisations.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::collections::BTreeMap;
 
 use bitcoin::{Block, BlockHash, Network, OutPoint, Transaction};
@@ -42,6 +44,11 @@ impl Ledger {
             let undo = self.index.apply_block(&block, next, &previous, &mut self.state);
             self.undos.push(undo.expect("it follows the last one"));
         }
+    }
+
+    /// Everything that it knows of the best block that it followed.
+    pub(crate) fn state(&self) -> &MemoryState {
+        &self.state
     }
 
     /// What a confirmed output holds.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bitcoin::absolute::LockTime;
 use bitcoin::transaction::Version;
-use bitcoin::{Amount, FeeRate, Network, OutPoint, Sequence, Transaction, TxIn, TxOut, Txid};
+use bitcoin::{Amount, FeeRate, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid};
 use darkswap_regtest::env::Electrum;
 use darkswap_regtest::{Commitment, TestEnv};
 use darkswap_trade::asset::Asset;
@@ -121,6 +121,12 @@ impl World {
 
     /// Etches [`NAME`]: [`PREMINE`] units for the wallet, and two mints of [`MINT`]. The wallet pays for the commitment.
     pub(crate) fn etch(&mut self, wallet: &mut Wallet) -> RuneId {
+        let receive = wallet.address(Keychain::External).script_pubkey();
+        self.etch_for(wallet, receive)
+    }
+
+    /// The same with the units for somebody else.
+    pub(crate) fn etch_for(&mut self, wallet: &mut Wallet, receive: ScriptBuf) -> RuneId {
         let commitment = Commitment::to(name().rune);
         let value = sat(10_000);
         let payment = wallet.pay(commitment.script.clone(), value, rate(5)).expect("it has a coin").transaction;
@@ -137,11 +143,11 @@ impl World {
             ..Etching::default()
         };
         let runestone = etching_script(etching, Some(0), 3).expect("a runestone");
-        let mut script = |keychain| wallet.address(keychain).script_pubkey();
+        let change = wallet.address(Keychain::Internal).script_pubkey();
         let output = vec![
-            TxOut { value: POSTAGE, script_pubkey: script(Keychain::External) },
+            TxOut { value: POSTAGE, script_pubkey: receive },
             TxOut { value: Amount::ZERO, script_pubkey: runestone },
-            TxOut { value: value - POSTAGE - sat(1_000), script_pubkey: script(Keychain::Internal) },
+            TxOut { value: value - POSTAGE - sat(1_000), script_pubkey: change },
         ];
         let vout = payment.output.iter().position(|output| output.script_pubkey == commitment.script);
         let vout = u32::try_from(vout.expect("it was paid")).expect("few outputs");
