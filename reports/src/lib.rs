@@ -7,6 +7,7 @@
 //! | `figure` | what is worth plotting of a scenario: selection, grouping, explanation |
 //! | `plot` | numbers to SVG |
 //! | `page` | the HTML page |
+//! | [`comparison`](mod@comparison) | the cells of a sweep compared: variants with a baseline, paired by seed |
 //! | `csv`, `junit` | the same for spreadsheets and for continuous integration |
 //! | `palette`, `escape` | every colour; every text from outside |
 //!
@@ -18,6 +19,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may stop at once"))]
 
+pub mod comparison;
 mod csv;
 mod escape;
 mod figure;

@@ -19,7 +19,13 @@ const NAMED: &[(&str, &[&str])] = &[
     ("tip_time", &["to"]),
     ("payment_time", &["to"]),
     ("order_time", &["to"]),
+    ("broadcast_time", &["from"]),
     ("swap_time", &["role"]),
+    ("trade", &["to"]),
+    ("trade_lie", &["how"]),
+    ("convergence_time", &["after"]),
+    ("order_bytes", &["to"]),
+    ("value_lost", &["asset"]),
 ];
 
 /// One run.

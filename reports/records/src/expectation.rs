@@ -15,12 +15,15 @@
 //!   are messages of which none was lost.
 
 use crate::figure::{Figure, Unit};
-use crate::record::{Outcome, Sample};
+use crate::record::Outcome;
 use crate::sample::Samples;
-use crate::statistic::{self, NoSamples, Percentile};
+use crate::statistic::{NoSamples, Percentile};
 
+mod measure;
 mod parser;
 mod token;
+
+pub use measure::Measure;
 
 /// Longest line, so that an error still fits a terminal.
 pub const MAX_LINE: usize = 400;
@@ -131,21 +134,12 @@ impl Expectation {
     /// # Errors
     /// The first thing in the line that is not as the grammar or the catalogue wants it.
     pub fn parse(line: &str) -> Result<Self, ExpectationError> {
-        parser::parse(line)
+        parser::expectation(line)
     }
 
     /// The unit of the value and the threshold.
     pub fn unit(&self) -> Unit {
-        match self.function {
-            Function::Count => Unit::Count,
-            Function::Share => Unit::Share,
-            Function::Sum
-            | Function::Min
-            | Function::Max
-            | Function::Mean
-            | Function::Last
-            | Function::Percentile(_) => self.figure.unit,
-        }
+        measure::unit(self.function, self.figure)
     }
 
     /// The value of the left side.
@@ -153,22 +147,7 @@ impl Expectation {
     /// # Errors
     /// No samples of the figure, or none after the filters.
     pub fn value(&self, samples: &Samples) -> Result<f64, NoSamples> {
-        let looked_at: Vec<&Sample> = samples.filter(self.figure.name, |sample| self.looks_at(sample)).collect();
-        if looked_at.is_empty() {
-            return Err(NoSamples);
-        }
-        let counted = || looked_at.iter().filter(|sample| self.counts(sample)).count();
-        let values: Vec<f64> = looked_at.iter().map(|sample| sample.value).collect();
-        match self.function {
-            Function::Count => Ok(counted() as f64),
-            Function::Share => statistic::share(counted(), looked_at.len()),
-            Function::Sum => statistic::sum(&values),
-            Function::Min => statistic::min(&values),
-            Function::Max => statistic::max(&values),
-            Function::Mean => statistic::mean(&values),
-            Function::Last => statistic::last(&values),
-            Function::Percentile(percentile) => statistic::percentile(&values, percentile),
-        }
+        measure::value(self.function, self.figure, self.condition.as_ref(), &self.filters, samples)
     }
 
     /// Whether the expectation holds over these samples, and with which value.
@@ -185,20 +164,6 @@ impl Expectation {
         match samples.of(self.figure.name).len() {
             0 => format!("no samples of `{}` in this run", self.figure.name),
             all => format!("none of the {all} samples of `{}` matches the `where`", self.figure.name),
-        }
-    }
-
-    fn looks_at(&self, sample: &Sample) -> bool {
-        self.filters.iter().all(|filter| (sample.tags.get(filter.tag) == Some(&filter.value)) != filter.negated)
-    }
-
-    fn counts(&self, sample: &Sample) -> bool {
-        match &self.condition {
-            None => true,
-            Some(Condition::Category { category, negated }) => {
-                (sample.category.as_deref() == Some(category)) != *negated
-            }
-            Some(Condition::Value { operator, value }) => operator.holds(sample.value, *value),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`statistic`] | count, share, percentile and their kin over samples |
 //! | [`expectation`] | `p95(connect_time) < 3s`: parsed, checked against the catalogue, evaluated |
 //! | [`summary`] | `summary.json`: one entry per run, for scripts |
+//! | [`sweep`] | `sweep.json` and `cell.json`: which runs a sweep consists of, and what each came to |
 //! | [`mod@unit`] | `20ms`, `1%`, `20Mbit`, `64KiB`: read and written the same way everywhere |
 //! | [`nearest`] | the name that was probably meant |
 //!
@@ -26,4 +27,5 @@ pub mod record;
 pub mod sample;
 pub mod statistic;
 pub mod summary;
+pub mod sweep;
 pub mod unit;

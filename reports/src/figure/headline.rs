@@ -36,6 +36,11 @@ pub(crate) fn headlines(scenario: &Scenario) -> Vec<Headline> {
             share(scenario, "gossip", &["delivered"], &["delivered", "missed"]),
         ),
         headline(
+            "Settled",
+            "trades that their makers agreed to and that a block has",
+            share(scenario, "trade", &["settled"], &["settled", "aborted", "open"]),
+        ),
+        headline(
             "Recovery p95",
             "time until a pair talks again after a fault, 95th percentile",
             time(scenario, "recovery_time", 950),

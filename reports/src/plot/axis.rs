@@ -1,12 +1,14 @@
 //! A range with ticks that people read, linear or logarithmic.
 
-use darkswap_records::unit::{show_count, show_rate, show_seconds, show_share};
+use darkswap_records::unit::{show_bytes, show_count, show_rate, show_seconds, show_share};
 
 /// What the numbers along an axis are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quantity {
     /// Seconds.
     Seconds,
+    /// Bytes.
+    Bytes,
     /// Bytes per second.
     Rate,
     /// A plain number.
@@ -20,6 +22,7 @@ impl Quantity {
     pub(crate) fn show(self, value: f64) -> String {
         match self {
             Self::Seconds => show_seconds(value),
+            Self::Bytes => show_bytes(value),
             Self::Rate => show_rate(value),
             Self::Count => show_count(value),
             Self::Share => show_share(value),
@@ -30,7 +33,7 @@ impl Quantity {
     fn steps(self, about: f64) -> (&'static [f64], f64) {
         match self {
             Self::Seconds if about > 10.0 => (&[1.0, 2.0, 5.0, 10.0, 20.0, 30.0], 60.0),
-            Self::Rate => (&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0], 1_024.0),
+            Self::Bytes | Self::Rate => (&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0], 1_024.0),
             Self::Seconds | Self::Count | Self::Share => (&[1.0, 2.0, 5.0], 10.0),
         }
     }

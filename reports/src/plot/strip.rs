@@ -45,8 +45,9 @@ pub(crate) fn draw(title: &str, x_title: &str, quantity: Quantity, rows: &[Row])
             }
             let median = values[(values.len() - 1) / 2];
             canvas.line(&[(x(median), middle - 9.0), (x(median), middle + 9.0)], INK, 2.0)?;
+            let most = if quantity == Quantity::Seconds { "longest" } else { "most" };
             let text = format!(
-                "{label}: median {}, longest {}",
+                "{label}: median {}, {most} {}",
                 quantity.show(median),
                 quantity.show(values[values.len() - 1])
             );

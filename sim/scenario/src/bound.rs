@@ -1,4 +1,4 @@
-//! What a scenario may ask for at most, each with its reason.
+//! What a scenario, or a plan, may ask for at most, each with its reason.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -82,3 +82,17 @@ pub const PAYMENTS: u64 = 5_000;
 pub const PRICE: RangeInclusive<u64> = 1..=100_000_000;
 /// How long an order lasts: what the order book allows.
 pub const ORDER_LIFE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+/// Statements of each kind in one flood: some ten times what a node takes from one maker at once.
+pub const FLOOD: RangeInclusive<u64> = 1..=5_000;
+/// Variants of a plan: more lines than one figure can tell apart.
+pub const VARIANTS: usize = 20;
+/// Parameters of a plan: their values multiply.
+pub const PARAMETERS: usize = 4;
+/// Values of one parameter.
+pub const VALUES: usize = 20;
+/// Points of a plan: each is a row of every table.
+pub const POINTS: usize = 200;
+/// What a plan compares: each is a figure of its page.
+pub const MEASURES: usize = 20;
+/// Runs of a sweep: a week of ten machines at a minute each.
+pub const CELLS: usize = 100_000;

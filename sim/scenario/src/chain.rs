@@ -5,13 +5,26 @@ use std::time::Duration;
 use crate::bound;
 use crate::fields::{Fields, Section};
 use crate::problem::{Problems, quote};
-use crate::topology::{Blocks, Chain, Trader};
+use crate::topology::{Blocks, Chain, TradeLie, Trader};
 use crate::tree::Node;
 use crate::value;
 
 pub(crate) const CHAIN: Section =
     Section { name: "`chain`", fields: &["blocks", "interval", "relay_fee", "estimates"] };
-pub(crate) const TRADER: Section = Section { name: "`trader`", fields: &["bitcoin", "coins", "runes"] };
+pub(crate) const TRADER: Section = Section { name: "`trader`", fields: &["bitcoin", "coins", "runes", "lies"] };
+
+/// How a trader can break the rules of swaps.
+pub(crate) const LIES: [TradeLie; 9] = [
+    TradeLie::Vanish,
+    TradeLie::Steal,
+    TradeLie::Phantom,
+    TradeLie::Deadline,
+    TradeLie::Garble,
+    TradeLie::Refuse,
+    TradeLie::Swap,
+    TradeLie::DoubleSpend,
+    TradeLie::Forge,
+];
 
 const BLOCKS: [(&str, Blocks); 2] = [("random", Blocks::Random), ("fixed", Blocks::Fixed)];
 /// Time between two blocks of a chain that does not say: that of the real chain would outlast most runs.
@@ -53,7 +66,11 @@ impl Trader {
             Some(node) => runes(node, problems),
             None => Some(Vec::new()),
         };
-        Some(Self { bitcoin: bitcoin?, coins: coins?, runes: runes? })
+        let lies = match fields.find("lies") {
+            Some(node) => value::distinct(node, "lie", &LIES.map(|lie| (lie.name(), lie)), problems),
+            None => Some(Vec::new()),
+        };
+        Some(Self { bitcoin: bitcoin?, coins: coins?, runes: runes?, lies: lies? })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::bound;
 use crate::names;
 use crate::problem::Problems;
 use crate::source::Place;
+use crate::topology::{FloodKind, TradeLie};
 use crate::tree::{Kind, Node};
 use crate::value;
 
@@ -48,7 +49,7 @@ fn expectation(node: &Node, tags: Option<&Tags>, problems: &mut Problems<'_>) ->
         }
     };
     for filter in &expectation.filters {
-        if let Some((what, known)) = tags.and_then(|tags| known(filter, tags))
+        if let Some((what, known)) = tags.and_then(|tags| known(filter, expectation.figure.name, tags))
             && !known.contains(&filter.value.as_str())
         {
             let place = place(filter.offset, filter.value.len(), problems);
@@ -59,7 +60,7 @@ fn expectation(node: &Node, tags: Option<&Tags>, problems: &mut Problems<'_>) ->
 }
 
 /// The values that a tag can have in this scenario; none when they are not known beforehand.
-fn known<'t>(filter: &Filter, tags: &'t Tags) -> Option<(&'static str, Vec<&'t str>)> {
+fn known<'t>(filter: &Filter, figure: &str, tags: &'t Tags) -> Option<(&'static str, Vec<&'t str>)> {
     let strings = |list: &'t [String]| list.iter().map(String::as_str).collect::<Vec<_>>();
     let kinds = || tags.kinds.iter().map(String::as_str);
     match filter.tag {
@@ -70,7 +71,10 @@ fn known<'t>(filter: &Filter, tags: &'t Tags) -> Option<(&'static str, Vec<&'t s
         "transport" => Some(("a transport", vec!["quic", "tcp", "websocket", "webrtc"])),
         "path" => Some(("a path", vec!["direct", "relayed", "failed"])),
         "priority" => Some(("a priority", vec!["very_low", "low", "medium", "high"])),
+        "how" if figure == "trade_lie" => Some(("a trader's lie", crate::chain::LIES.map(TradeLie::name).to_vec())),
+        "how" if figure == "flood" => Some(("a flood", crate::order::FLOODS.map(FloodKind::name).to_vec())),
         "how" => Some(("a lie", vec!["malformed", "oversized", "out_of_order", "forged", "replayed", "flood"])),
+        "after" => Some(("what made books differ", vec!["order", "start", "fault"])),
         "remote_kind" => Some(("a kind of candidate", vec!["host", "server_reflexive", "peer_reflexive", "relayed"])),
         "fault" => Some(("a fault", crate::fault::KINDS.to_vec())),
         _ => None,

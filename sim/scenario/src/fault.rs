@@ -9,11 +9,12 @@ use crate::bound;
 use crate::directory::Directory;
 use crate::fields::{Fields, Section};
 use crate::link::LinkChange;
+use crate::moment;
 use crate::names;
 use crate::population::{Placement, Population, Servers};
 use crate::problem::{Problems, quote};
 use crate::site::SiteSpec;
-use crate::topology::{ChainLie, HostIndex};
+use crate::topology::{ChainLie, HostIndex, Moment};
 use crate::tree::{Kind, Node};
 use crate::value;
 
@@ -21,7 +22,8 @@ use crate::value;
 #[derive(Debug, Clone)]
 pub(crate) struct FaultSpec {
     pub(crate) at: Duration,
-    pub(crate) until: Option<Duration>,
+    pub(crate) when: Option<Moment>,
+    pub(crate) lasts: Option<Duration>,
     /// Names as written, for people.
     pub(crate) target: String,
     pub(crate) kind: FaultSpecKind,
@@ -69,6 +71,8 @@ pub(crate) const FAULT: Section = Section {
         "blocks",
         "how",
         "forget",
+        "when",
+        "of",
         "at",
         "for",
     ],
@@ -92,7 +96,7 @@ pub(crate) fn read(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -
 
 fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<FaultSpec> {
     let fields = Fields::open(node, &FAULT, problems)?;
-    let (at, until) = span(&fields, scene.duration, problems)?;
+    let (at, lasts) = span(&fields, scene.duration, problems)?;
     let found: Vec<_> = KINDS.into_iter().filter_map(|name| Some((name, fields.entry(name)?))).collect();
     let [(name, (_, target))] = found.as_slice() else {
         let expected = format!("exactly one of {}", KINDS.join(", "));
@@ -132,7 +136,12 @@ fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<F
             FaultSpecKind::Impair(hosts(problems)?, change?)
         }
     };
-    Some(FaultSpec { at, until, target: describe(target), kind })
+    let crashed = match &kind {
+        FaultSpecKind::Crash(hosts) => Some(hosts.as_slice()),
+        _ => None,
+    };
+    let when = moment::read(&fields, crashed, (scene.directory, scene.servers), problems)?;
+    Some(FaultSpec { at, when, lasts, target: describe(target), kind })
 }
 
 /// A fault of the chain, or of those who tell about it.
@@ -176,11 +185,15 @@ fn chain_fault(
     }
 }
 
-/// When the fault begins and when it is lifted.
+/// When the fault begins, at the earliest if it waits for something, and how long it lasts.
 fn span(fields: &Fields<'_>, duration: Duration, problems: &mut Problems<'_>) -> Option<(Duration, Option<Duration>)> {
     let latest = duration.saturating_sub(Duration::from_millis(1));
-    let at =
-        fields.require("at", problems).and_then(|node| value::duration(node, Duration::ZERO..=latest, problems))?;
+    let at = match (fields.find("at"), fields.find("when")) {
+        (None, Some(_)) => Duration::ZERO,
+        (_, _) => {
+            fields.require("at", problems).and_then(|node| value::duration(node, Duration::ZERO..=latest, problems))?
+        }
+    };
     let Some(node) = fields.find("for") else { return Some((at, None)) };
     let lasts = value::duration(node, bound::FAULT, problems)?;
     if at + lasts > duration {
@@ -189,7 +202,7 @@ fn span(fields: &Fields<'_>, duration: Duration, problems: &mut Problems<'_>) ->
         problems.add(node.place, found, format!("at most {most}, or no `for` for one that is never lifted"));
         return None;
     }
-    Some((at, Some(at + lasts)))
+    Some((at, Some(lasts)))
 }
 
 /// The groups of a partition: at least two, without a host in common.

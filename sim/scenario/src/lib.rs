@@ -14,10 +14,11 @@
 //! | `directory` | every name that stands for hosts |
 //! | `chain` | the Bitcoin chain, and what traders have on it at the start |
 //! | `load`, `channel`, `lie`, `order`, `pairs`, `timing` | what hosts are asked to do |
-//! | `fault` | what goes wrong |
+//! | `fault`, `moment` | what goes wrong, and when |
 //! | `expect` | what must hold |
 //! | [`topology`] | a scenario with one seed applied |
 //! | [`seeds`] | `1..4` |
+//! | [`plan`] | variants of a scenario at points of parameters: what a sweep runs |
 //! | [`problem`] | what is wrong: file, line, column, found, expected, help |
 //! | [`bound`] | what a scenario may ask for at most |
 //!
@@ -28,7 +29,7 @@
 //! unique, shares of a mix sum to 100 %, and there is at least one expectation.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 pub mod bound;
 mod chain;
@@ -42,10 +43,12 @@ mod lie;
 pub mod link;
 mod load;
 mod mix;
+mod moment;
 mod names;
 pub mod nat;
 mod order;
 mod pairs;
+pub mod plan;
 mod population;
 pub mod problem;
 pub mod region;
@@ -90,6 +93,7 @@ pub const SECTIONS: &[Section] = &[
     load::PAY,
     order::ORDER,
     order::TAKE,
+    order::FLOOD,
     chain::CHAIN,
     chain::TRADER,
     fault::FAULT,
@@ -100,14 +104,7 @@ pub const SECTIONS: &[Section] = &[
 /// # Errors
 /// Everything that is wrong with it, in the order of the file; one problem when it cannot be read at all.
 pub fn check(path: &Path) -> Result<Scenario, Vec<Problem>> {
-    let file = path.display().to_string();
-    let mut bytes = Vec::new();
-    let limit = bound::FILE as u64 + 1;
-    let read = std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => check_bytes(&name(path), &file, &bytes),
-        Err(error) => Err(vec![alone(&file, format!("no readable file ({error})"), "a scenario file")]),
-    }
+    check_bytes(&name(path), &path.display().to_string(), &read(path)?)
 }
 
 /// Checks the content of a scenario file; `name` is the scenario's, `file` what problems call the file.
@@ -115,17 +112,7 @@ pub fn check(path: &Path) -> Result<Scenario, Vec<Problem>> {
 /// # Errors
 /// Everything that is wrong with it, in the order of the file.
 pub fn check_bytes(name: &str, file: &str, bytes: &[u8]) -> Result<Scenario, Vec<Problem>> {
-    if bytes.len() > bound::FILE {
-        let found = "a larger file".to_string();
-        return Err(vec![alone(file, found, &format!("at most {} bytes", bound::FILE))]);
-    }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
-        Err(error) => {
-            let found = format!("bytes that are no UTF-8 at offset {}", error.valid_up_to());
-            return Err(vec![alone(file, found, "text in UTF-8")]);
-        }
-    };
+    let text = decode(file, bytes)?;
     let mut problems = Problems::new(Source { file, text });
     let scenario = tree::parse(&mut problems).and_then(|root| Scenario::read(name.to_string(), &root, &mut problems));
     match scenario {
@@ -140,6 +127,49 @@ pub fn name(path: &Path) -> String {
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
     let below = parts.iter().rposition(|part| part == "scenarios").map_or(parts.len().saturating_sub(1), |at| at + 1);
     parts[below.min(parts.len())..].join("/")
+}
+
+/// The bytes of a file, one more than allowed of one that is too long.
+fn read(path: &Path) -> Result<Vec<u8>, Vec<Problem>> {
+    let mut bytes = Vec::new();
+    let limit = bound::FILE as u64 + 1;
+    match std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
+        Ok(_) => Ok(bytes),
+        Err(error) => {
+            let file = path.display().to_string();
+            Err(vec![alone(&file, format!("no readable file ({error})"), "a scenario file")])
+        }
+    }
+}
+
+/// The text of a file.
+fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Vec<Problem>> {
+    if bytes.len() > bound::FILE {
+        let found = "a larger file".to_string();
+        return Err(vec![alone(file, found, &format!("at most {} bytes", bound::FILE))]);
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let found = format!("bytes that are no UTF-8 at offset {}", error.valid_up_to());
+            Err(vec![alone(file, found, "text in UTF-8")])
+        }
+    }
+}
+
+/// The path without `.` and `..`, by its text alone.
+fn plain_path(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match (part, plain.components().next_back()) {
+            (Component::CurDir, _) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => {
+                plain.pop();
+            }
+            (part, _) => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// A problem with a file as a whole.

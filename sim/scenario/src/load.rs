@@ -12,7 +12,7 @@ use crate::pairs::{Choice, Pairs};
 use crate::population::Servers;
 use crate::problem::{Problems, quote};
 use crate::timing::Timing;
-use crate::topology::{Channels, HostIndex, Lie, Orders, Takes, Topic};
+use crate::topology::{Channels, Floods, HostIndex, Lie, Orders, Takes, Topic};
 use crate::tree::Node;
 use crate::value;
 
@@ -41,6 +41,7 @@ pub(crate) enum Action {
     Pay(Pairs),
     Order { from: Vec<HostIndex>, orders: Orders },
     Take { from: Vec<HostIndex>, takes: Takes },
+    Flood { from: Vec<HostIndex>, floods: Floods },
     ProbeNat,
 }
 
@@ -54,8 +55,8 @@ impl Action {
 pub(crate) const LOAD: Section = Section {
     name: "a load entry",
     fields: &[
-        "connect", "message", "gossip", "channel", "lie", "watch", "pay", "order", "take", "probe", "at", "spread",
-        "every", "until", "count",
+        "connect", "message", "gossip", "channel", "lie", "watch", "pay", "order", "take", "flood", "probe", "at",
+        "spread", "every", "until", "count",
     ],
 };
 pub(crate) const CONNECT: Section = Section { name: "`connect`", fields: &["from", "to", "pairs"] };
@@ -90,7 +91,9 @@ pub(crate) fn read(
             }
             Action::Message { pairs, .. } | Action::Channel { pairs, .. } => (pairs.at_most(&connects), "pairs"),
             Action::Gossip { from, .. } => (from.len(), "publishers"),
-            Action::Order { from, .. } | Action::Take { from, .. } => (from.len(), "traders"),
+            Action::Order { from, .. } | Action::Take { from, .. } | Action::Flood { from, .. } => {
+                (from.len(), "traders")
+            }
             Action::ProbeNat => (0, "probes"),
         };
         if acting > bound::PAIRS {
@@ -106,6 +109,7 @@ pub(crate) fn read(
             | Action::Pay(_)
             | Action::Order { .. }
             | Action::Take { .. }
+            | Action::Flood { .. }
             | Action::ProbeNat => "",
         };
         if !between.is_empty() && acting == 0 {
@@ -115,6 +119,7 @@ pub(crate) fn read(
         let each = match &entry.action {
             Action::Channel { channels, .. } => channels.count,
             Action::Lie { lies, .. } => lies.len() as u64,
+            Action::Flood { floods, .. } => floods.count.saturating_mul(floods.kinds.len() as u64),
             Action::Connect(_)
             | Action::Message { .. }
             | Action::Gossip { .. }
@@ -140,12 +145,10 @@ pub(crate) fn read(
 }
 
 fn action(fields: &Fields<'_>, who: Who<'_>, topics: &mut Vec<Topic>, problems: &mut Problems<'_>) -> Option<Action> {
-    const EXPECTED: &str =
-        "exactly one of `connect`, `message`, `gossip`, `channel`, `lie`, `watch`, `pay`, `order`, `take` and `probe`";
-    let found: Vec<_> = ["connect", "message", "gossip", "channel", "lie", "watch", "pay", "order", "take", "probe"]
-        .into_iter()
-        .filter_map(|name| Some((name, fields.entry(name)?)))
-        .collect();
+    const EXPECTED: &str = "exactly one of `connect`, `message`, `gossip`, `channel`, `lie`, `watch`, `pay`, `order`, `take`, `flood` and `probe`";
+    const ACTIONS: [&str; 11] =
+        ["connect", "message", "gossip", "channel", "lie", "watch", "pay", "order", "take", "flood", "probe"];
+    let found: Vec<_> = ACTIONS.into_iter().filter_map(|name| Some((name, fields.entry(name)?))).collect();
     let [(name, (_, node))] = found.as_slice() else {
         match found.get(1) {
             Some((name, (key, _))) => {
@@ -176,6 +179,7 @@ fn action(fields: &Fields<'_>, who: Who<'_>, topics: &mut Vec<Topic>, problems: 
         "pay" => asking(node, &PAY, who, problems).map(Action::Pay),
         "order" => order::read(node, who, problems).map(|(from, orders)| Action::Order { from, orders }),
         "take" => order::read_take(node, who, problems).map(|(from, takes)| Action::Take { from, takes }),
+        "flood" => order::read_flood(node, who, problems).map(|(from, floods)| Action::Flood { from, floods }),
         _ => value::word(node, "what to probe", &[("nat", ())], problems).map(|()| Action::ProbeNat),
     }
 }

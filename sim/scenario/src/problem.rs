@@ -76,6 +76,15 @@ impl<'a> Problems<'a> {
         self.list.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether the same was found at the same place already.
+    pub(crate) fn has(&self, place: Place, found: &str) -> bool {
+        self.list.iter().any(|problem| problem.place == place && problem.found == found)
+    }
+
     /// Every problem, in the order of the file.
     pub(crate) fn finish(mut self) -> Vec<Problem> {
         self.list.sort_by_key(|problem| problem.place);

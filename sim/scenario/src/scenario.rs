@@ -67,6 +67,11 @@ impl Scenario {
         self.populations.iter().map(|population| population.hosts.len()).sum()
     }
 
+    /// The names of the hosts, whatever the seed.
+    pub fn host_names(&self) -> impl Iterator<Item = &str> {
+        self.populations.iter().flat_map(|population| population.hosts.iter().map(String::as_str))
+    }
+
     /// Reads the root of a document; none when it cannot be understood well enough to go on.
     pub(crate) fn read(name: String, root: &Node, problems: &mut Problems<'_>) -> Option<Self> {
         let fields = Fields::open(root, &SCENARIO, problems)?;

@@ -13,10 +13,10 @@ mod expand;
 mod job;
 mod trade;
 
-pub use chain::{Blocks, Chain, ChainLie, Trader};
+pub use chain::{Blocks, Chain, ChainLie, TradeLie, Trader};
 pub(crate) use expand::expand;
 pub use job::{Channels, Job, JobAction, Lie, Priority, Reliability, Topic};
-pub use trade::{Orders, Sides, Takes};
+pub use trade::{Choice, FloodKind, Floods, Orders, Sides, Step, Takes};
 
 /// Index into [`Topology::hosts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +49,8 @@ pub struct Topology {
     pub orders: Vec<Orders>,
     /// What orders are taken, in the order of the file's load entries.
     pub takes: Vec<Takes>,
+    /// What is published in floods, in the order of the file's load entries.
+    pub floods: Vec<Floods>,
     /// The Bitcoin chain, when some host serves it.
     pub chain: Option<Chain>,
     /// What hosts are asked to do, in the order of the file, then of pairs.
@@ -150,14 +152,25 @@ pub struct Uplink {
 /// Something that goes wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// When it begins.
+    /// When it begins; with a moment, when that is first waited for.
     pub at: Duration,
-    /// When it is lifted; absent for a reset, and for a fault that lasts to the end.
-    pub until: Option<Duration>,
+    /// What it waits for, if anything.
+    pub when: Option<Moment>,
+    /// How long until it is lifted; absent for a reset, and for a fault that lasts to the end.
+    pub lasts: Option<Duration>,
     /// The target as the file names it, for people.
     pub target: String,
     /// What happens to whom.
     pub kind: FaultKind,
+}
+
+/// The first time that a swap of one of these hosts takes a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// Which step.
+    pub step: Step,
+    /// Whose swaps.
+    pub of: Vec<HostIndex>,
 }
 
 /// What goes wrong with whom.

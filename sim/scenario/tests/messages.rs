@@ -145,6 +145,49 @@ fn a_fault_of_the_chain_that_cannot_be() {
 }
 
 #[test]
+fn a_fault_that_waits_for_what_cannot_be() {
+    let fault = |fault: &str| {
+        let text = PLAIN.replace("role: relay", "role: relay, serves: [indexer]");
+        let text = text.replace("{nat: home, count: 2}", "{nat: home, count: 2, trader: {bitcoin: 1btc}}");
+        let text = text.replace("expect:", &format!("faults:\n  - {{{fault}}}\nexpect:"));
+        let problems = check_bytes("test", "test.yaml", text.as_bytes()).err().unwrap_or_default();
+        problems.iter().map(|problem| format!("{problem}\n")).collect::<String>()
+    };
+    assert_eq!(fault("crash: bob-1, when: proposed, for: 2s"), "");
+    assert_eq!(fault("partition: [[alice], [bob]], when: accepted, of: bob, at: 5s"), "");
+    let partition = fault("partition: [[alice], [bob]], when: accepted");
+    assert!(partition.contains("found a fault without `of`, expected the field `of`"), "{partition}");
+    let crash = fault("crash: alice, when: proposed");
+    assert!(crash.contains("`alice`, which is no trader, expected a trader: bob-1, bob-2"), "{crash}");
+    let step = fault("crash: bob, when: propsed");
+    assert!(step.contains("expected a step of a swap: requested, accepted, proposed, broadcast"), "{step}");
+    assert!(step.contains("did you mean `proposed`?"), "{step}");
+    let of = fault("crash: bob, at: 5s, of: bob");
+    assert!(of.contains("found `of`, expected no such field here: it needs `when`"), "{of}");
+    assert!(fault("crash: bob").contains("found a fault without `at`"));
+}
+
+#[test]
+fn a_trader_that_lies_or_floods_in_an_unknown_way() {
+    let text = |lies: &str, how: &str| {
+        let text = PLAIN.replace("role: relay", "role: relay, serves: [indexer]");
+        let trader = format!("{{nat: home, count: 2, trader: {{bitcoin: 1btc, lies: {lies}}}}}");
+        let text = text.replace("{nat: home, count: 2}", &trader);
+        let text =
+            text.replace("load:\n", &format!("load:\n  - {{flood: {{from: bob, count: 9, how: {how}}}, at: 1s}}\n"));
+        let problems = check_bytes("test", "test.yaml", text.as_bytes()).err().unwrap_or_default();
+        problems.iter().map(|problem| format!("{problem}\n")).collect::<String>()
+    };
+    assert_eq!(text("[vanish, forge]", "[orders]"), "");
+    let lie = text("[vanish, vanish]", "[orders]");
+    assert!(lie.contains("found `vanish` again, expected each lie once"), "{lie}");
+    let lie = text("[doublespend]", "[orders]");
+    assert!(lie.contains("did you mean `double_spend`?"), "{lie}");
+    let flood = text("[vanish]", "[order]");
+    assert!(flood.contains("expected a flood: orders, garbage, forgeries, stale"), "{flood}");
+}
+
+#[test]
 fn a_channel_that_cannot_be() {
     let channel = |fields: &str| {
         let entry = format!("{{channel: {{from: alice, to: bob{fields}}}, at: 5s}}");

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod arguments;
 mod check;
+mod compare;
 mod display;
 mod exit;
 mod list;
@@ -19,6 +20,7 @@ mod report;
 mod run;
 mod seed_list;
 mod signal;
+mod sweep;
 mod table;
 mod verdict;
 mod worker;
@@ -40,6 +42,8 @@ enum Command {
     Check(check::Arguments),
     List(list::Arguments),
     Report(report::Arguments),
+    Sweep(sweep::Arguments),
+    Compare(compare::Arguments),
     #[command(hide = true)]
     Worker(worker::Arguments),
 }
@@ -55,6 +59,8 @@ Workflow:
     darkswap-sim replay runs/latest/nat/matrix/seed-3
                                                  a failed run again, with the nodes' log
     darkswap-sim report runs/latest              draw the report again, without running
+    darkswap-sim sweep scenarios/relay-selection/transports.plan.yaml
+                                                 compare variants of a scenario over many seeds
 
 Exit codes:
   0    everything holds
@@ -71,6 +77,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Sweep(arguments) => sweep::sweep(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
         Command::Worker(arguments) => worker::work(&arguments),
     };
     let exit = done.unwrap_or_else(|error| {

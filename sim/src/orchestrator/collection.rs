@@ -7,6 +7,7 @@ use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use darkswap_records::nearest::nearest;
+use darkswap_scenario::plan::is_plan;
 use darkswap_scenario::{Problem, Scenario, bound};
 
 /// Nesting of folders that are searched: a suite needs two levels.
@@ -139,6 +140,10 @@ fn find(path: &Path) -> Result<Vec<PathBuf>, PathProblem> {
                 false => Ok(files),
             }
         }
+        Ok(_) if is_plan(path) => {
+            let help = Some(format!("darkswap-sim sweep {}", path.display()));
+            Err(PathProblem { help, ..PathProblem::new(path, "a plan", EXPECTED) })
+        }
         Ok(_) => Ok(vec![path.to_path_buf()]),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(PathProblem { help: similar(path), ..PathProblem::new(path, "nothing there", EXPECTED) })
@@ -147,7 +152,7 @@ fn find(path: &Path) -> Result<Vec<PathBuf>, PathProblem> {
     }
 }
 
-/// Adds all `*.yaml` below a folder; links to folders and hidden ones are left out.
+/// Adds all `*.yaml` below a folder; plans, links to folders and what is hidden are left out.
 fn search(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -159,7 +164,7 @@ fn search(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<(
             if depth > 0 {
                 search(&path, depth - 1, files)?;
             }
-        } else if path.extension().is_some_and(|extension| extension == "yaml") && path.is_file() {
+        } else if path.extension().is_some_and(|extension| extension == "yaml") && !is_plan(&path) && path.is_file() {
             files.push(path);
         }
     }
@@ -246,6 +251,7 @@ mod tests {
             ("scenarios/b.yaml", GOOD),
             ("scenarios/.hidden/c.yaml", GOOD),
             ("scenarios/notes.txt", "no scenario"),
+            ("scenarios/relay/d.plan.yaml", "no scenario"),
         ])?;
         let folder = dir.path().join("scenarios");
         let collection = Collection::of(&[folder.clone(), folder.join("relay/../b.yaml")]);

@@ -7,6 +7,7 @@
 //! | [`folder`] | where the files of an invocation and of each run are |
 //! | [`launcher`], [`process`] | how a worker is started; one worker from its order to its end |
 //! | [`task`], [`pool`] | one run with everything it leaves; several at a time |
+//! | [`sweep`] | the runs of a plan, each once |
 //! | [`result`](mod@result) | what a summary says of a worker's end |
 //! | [`bundle`], [`evidence`] | what a failing run leaves to be run again; its second run for a capture |
 //! | [`commit`], [`moment`] | which code ran, and when |
@@ -29,4 +30,5 @@ pub mod plan;
 pub mod pool;
 pub mod process;
 pub mod result;
+pub mod sweep;
 pub mod task;

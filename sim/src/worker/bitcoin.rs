@@ -6,13 +6,16 @@
 //! | [`purse`] | what a trader holds on the chain |
 //! | `client` | a raw Electrum client |
 //! | `watcher`, `payment` | what hosts without a wallet do with the chain |
-//! | `figure` | what the chain says at the end |
+//! | `double_spend` | a trader that spends what it has promised |
+//! | `figure`, `judgement` | what the chain says at the end, and of trades |
 //!
 //! The chain belongs to no host: like the network, it goes on when hosts crash.
 
 mod client;
+mod double_spend;
 mod figure;
 pub(super) mod founding;
+mod judgement;
 mod payment;
 pub(super) mod purse;
 mod watcher;
@@ -36,6 +39,7 @@ use crate::entropy::Entropy;
 use crate::indexer::{self, ELECTRUM_PORT, FaultNumber, Indexer, SharedChain};
 use crate::runtime::SimRuntime;
 use founding::{Founded, Payment};
+pub(super) use judgement::Judged;
 use ordinals::RuneId;
 use payment::Fate;
 use purse::Purse;
@@ -143,6 +147,16 @@ impl Bitcoin {
         purse.runes.iter().find(|(_, known)| *known == name).map(|(id, _)| *id)
     }
 
+    /// A rune that the host's trader began with.
+    pub(super) fn rune_of(&self, index: usize) -> Option<RuneId> {
+        self.purse(index)?.founded.runes.keys().next().copied()
+    }
+
+    /// The time between two blocks, or its mean.
+    pub(super) fn block_interval(&self) -> Duration {
+        self.inner.plan.interval
+    }
+
     /// Has a host follow the chain, as a task that ends with it.
     pub(super) fn watch(&self, from: usize, to: (usize, IpAddr), runtime: &Arc<SimRuntime>, recorder: &Recorder) {
         self.books().heard.entry((from, to.0)).or_default();
@@ -180,8 +194,8 @@ impl Bitcoin {
     ///
     /// # Errors
     /// A reorg that is impossible, which the depth of the founded chain excludes.
-    pub(super) fn apply(&self, fault: &Fault) -> Result<Option<Applied>> {
-        let now = WALL_CLOCK_EPOCH + fault.at;
+    pub(super) fn apply(&self, fault: &Fault, at: Duration) -> Result<Option<Applied>> {
+        let now = WALL_CLOCK_EPOCH + at;
         Ok(Some(match &fault.kind {
             FaultKind::Lag(hosts, blocks) => self.begin(hosts, &indexer::Fault::Lag(*blocks)),
             FaultKind::Lie(hosts, lies) => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
+use darkswap_node::trading::Machine;
 use darkswap_node::{Handle, Node, Runtime as _};
 use darkswap_scenario::Topology;
 use libp2p::{Multiaddr, PeerId};
@@ -14,6 +15,7 @@ use super::channel;
 use super::member::{self, Member};
 use super::observer::Observer;
 use super::topology::Places;
+use super::trade::Crook;
 use crate::harness::World;
 use crate::ice_server::{self, Counters, Settings};
 use crate::runtime::SimRuntime;
@@ -90,9 +92,19 @@ impl Cast {
     pub(super) fn start(&self, index: usize, mut observer: Observer) -> Result<()> {
         let member = &self.inner.members[index];
         let runtime = self.inner.world.runtime(member.host)?;
-        let mut node = Node::new(member.config.clone(), member.identity.clone(), Arc::<_>::clone(&runtime) as Arc<_>)
+        let world = Arc::<_>::clone(&runtime) as Arc<_>;
+        let lies = self.inner.bitcoin.as_ref().and_then(|bitcoin| Some((bitcoin, &bitcoin.purse(index)?.lies)));
+        let trader = |honest| match lies {
+            Some((bitcoin, lies)) if !lies.is_empty() => {
+                let crook = Crook::new(index, honest, lies.clone(), bitcoin.clone(), Arc::clone(&runtime));
+                Box::new(crook) as Box<dyn Machine>
+            }
+            Some(_) | None => honest,
+        };
+        let mut node = Node::with_trader(member.config.clone(), member.identity.clone(), world, trader)
             .with_context(|| format!("cannot start the node of host `{}`", member.name))?;
         let books = observer.books();
+        observer.begin();
         node.observe(move |event| observer.see(event));
         self.handles()[index] = Some(node.handle());
         if member.accepts_channels {

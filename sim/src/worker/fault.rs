@@ -13,16 +13,22 @@ use super::observer::Observer;
 use super::recorder::{micros, tags};
 use super::scene::Scene;
 use super::topology::access;
+use super::trade::Desk;
 
 /// Everything that faults need.
 pub(super) struct Faults<'a> {
     pub(super) scene: Scene<'a>,
     pub(super) observe: &'a (dyn Fn(usize) -> Observer + 'a),
+    /// Simulated time of the whole run.
+    pub(super) end_of_run: Duration,
 }
 
 /// A fault that was applied, in the network or to the chain.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Applied {
+    /// When; none while it waits for something.
+    at: Option<Duration>,
+    until: Option<Duration>,
     network: Vec<FaultId>,
     chain: bitcoin::Applied,
 }
@@ -40,31 +46,75 @@ impl Faults<'_> {
     /// # Errors
     /// When a fault cannot be applied, which the check of the scenario excludes.
     pub(super) async fn run(&self) -> Result<Vec<Applied>> {
+        let waiting = self.scene.topology.faults.iter().enumerate().filter(|(_, fault)| fault.when.is_some());
+        let waiting = waiting.map(|(index, fault)| async move { anyhow::Ok((index, self.wait(fault).await?)) });
+        let (applied, waited) = tokio::join!(self.run_timeline(), futures::future::join_all(waiting));
+        let mut applied = applied?;
+        for outcome in waited {
+            let (index, fault) = outcome?;
+            applied[index] = fault;
+        }
+        Ok(applied)
+    }
+
+    /// The faults whose times are known beforehand.
+    async fn run_timeline(&self) -> Result<Vec<Applied>> {
         let faults = &self.scene.topology.faults;
-        let begins = faults.iter().enumerate().map(|(index, fault)| (fault.at, Step::Begin(index)));
-        let lifts = faults.iter().enumerate().filter_map(|(index, fault)| Some((fault.until?, Step::Lift(index))));
+        let timed = || faults.iter().enumerate().filter(|(_, fault)| fault.when.is_none());
+        let begins = timed().map(|(index, fault)| (fault.at, Step::Begin(index)));
+        let lifts = timed().filter_map(|(index, fault)| Some((fault.at + fault.lasts?, Step::Lift(index))));
         let mut steps: Vec<(Duration, Step)> = begins.chain(lifts).collect();
         steps.sort_by_key(|(at, _)| *at);
         let mut applied = vec![Applied::default(); faults.len()];
         let start = tokio::time::Instant::now() - self.scene.recorder.now();
         for (at, step) in steps {
             tokio::time::sleep_until(start + at).await;
-            let (Step::Begin(index) | Step::Lift(index)) = step;
-            let fault = &faults[index];
-            let (kind, state) = match step {
-                Step::Begin(_) => {
-                    applied[index] = self.apply(fault).with_context(|| format!("fault {}", fault.kind.name()))?;
-                    (fault.kind.name(), "applied")
-                }
-                Step::Lift(_) => {
-                    self.lift(fault, &mut applied[index])?;
-                    (fault.kind.name(), "lifted")
-                }
-            };
-            self.scene.ledger.fault(at, kind);
-            self.scene.recorder.event("", "fault", tags([("kind", kind), ("target", &fault.target), ("state", state)]));
+            match step {
+                Step::Begin(index) => applied[index] = self.begin(&faults[index])?,
+                Step::Lift(index) => self.end(&faults[index], &mut applied[index])?,
+            }
         }
         Ok(applied)
+    }
+
+    /// A fault that waits for a step of a swap, until it is lifted or the run ends.
+    async fn wait(&self, fault: &Fault) -> Result<Applied> {
+        let start = tokio::time::Instant::now() - self.scene.recorder.now();
+        let end = start + self.end_of_run;
+        tokio::time::sleep_until(start + fault.at).await;
+        let trades = self.scene.cast.bitcoin().map(bitcoin::Bitcoin::trades);
+        let Some((trades, moment)) = trades.zip(fault.when.as_ref()) else { return Ok(Applied::default()) };
+        if !matches!(tokio::time::timeout_at(end, trades.wait_for(moment)).await, Ok(Ok(()))) {
+            return Ok(Applied::default());
+        }
+        let mut applied = self.begin(fault)?;
+        let Some(lasts) = fault.lasts else { return Ok(applied) };
+        if tokio::time::timeout_at(end, tokio::time::sleep(lasts)).await.is_ok() {
+            self.end(fault, &mut applied)?;
+        }
+        Ok(applied)
+    }
+
+    fn begin(&self, fault: &Fault) -> Result<Applied> {
+        let at = self.scene.recorder.now();
+        let applied = self.apply(fault).with_context(|| format!("fault {}", fault.kind.name()))?;
+        self.tell(fault, "applied");
+        Ok(Applied { at: Some(at), until: fault.lasts.map(|lasts| at + lasts), ..applied })
+    }
+
+    fn end(&self, fault: &Fault, applied: &mut Applied) -> Result<()> {
+        self.lift(fault, applied)?;
+        self.tell(fault, "lifted");
+        if !matches!(fault.kind, FaultKind::Lag(..) | FaultKind::Lie(..) | FaultKind::Crash(_)) {
+            Desk { cast: self.scene.cast, recorder: self.scene.recorder }.heal();
+        }
+        Ok(())
+    }
+
+    fn tell(&self, fault: &Fault, state: &str) {
+        let kind = fault.kind.name();
+        self.scene.ledger.fault(self.scene.recorder.now(), kind);
+        self.scene.recorder.event("", "fault", tags([("kind", kind), ("target", &fault.target), ("state", state)]));
     }
 
     /// Writes what each fault touched, and answers with it.
@@ -75,12 +125,12 @@ impl Faults<'_> {
             let touched: u64 = self.scene.world.fabric(|fabric| network.map(|id| fabric.touched(*id)).sum());
             let chain = self.scene.cast.bitcoin().map_or(0, |bitcoin| bitcoin.lift(&mut applied.chain));
             let touched = touched + chain;
-            let kind = fault.kind.name();
+            let (kind, at) = (fault.kind.name(), applied.at.unwrap_or(fault.at));
             let names = tags([("kind", kind), ("target", &fault.target)]);
-            self.scene.recorder.sample(fault.at, "fault_touched", touched as f64, None, names);
+            self.scene.recorder.sample(at, "fault_touched", touched as f64, None, names);
             let record = record::Fault {
-                at_us: micros(fault.at),
-                until_us: fault.until.map(micros),
+                at_us: micros(at),
+                until_us: applied.until.map(micros),
                 kind: kind.to_owned(),
                 target: fault.target.clone(),
                 touched,
@@ -92,8 +142,10 @@ impl Faults<'_> {
     }
 
     fn apply(&self, fault: &Fault) -> Result<Applied> {
-        let chain = self.scene.cast.bitcoin().map(|bitcoin| bitcoin.apply(fault)).transpose()?.flatten();
-        Ok(Applied { network: self.apply_to_network(fault)?, chain: chain.unwrap_or_default() })
+        let now = self.scene.recorder.now();
+        let chain = self.scene.cast.bitcoin().map(|bitcoin| bitcoin.apply(fault, now)).transpose()?.flatten();
+        let network = self.apply_to_network(fault)?;
+        Ok(Applied { network, chain: chain.unwrap_or_default(), ..Applied::default() })
     }
 
     fn apply_to_network(&self, fault: &Fault) -> Result<Vec<FaultId>> {
@@ -107,6 +159,7 @@ impl Faults<'_> {
                 .iter()
                 .map(|index| {
                     self.scene.cast.forget(index.0);
+                    Desk { cast: self.scene.cast, recorder: self.scene.recorder }.stop(index.0);
                     self.scene.world.crash(host(index))
                 })
                 .collect(),

@@ -9,7 +9,7 @@ use darkswap_core::path::PathKind;
 use darkswap_node::Runtime as _;
 use darkswap_node::event::TransportKind;
 use darkswap_scenario::Topology;
-use darkswap_scenario::topology::{Channels, Job, JobAction, Lie, Orders, Takes};
+use darkswap_scenario::topology::{Channels, Floods, Job, JobAction, Lie, Orders, Takes};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
@@ -32,6 +32,7 @@ pub(super) struct Load {
     pub(super) lies: Vec<Vec<Lie>>,
     pub(super) orders: Vec<Orders>,
     pub(super) takes: Vec<Takes>,
+    pub(super) floods: Vec<Floods>,
     /// Addresses of hosts.
     pub(super) addresses: Vec<Ipv4Addr>,
 }
@@ -74,6 +75,11 @@ impl Load {
             JobAction::Take { from, takes } => {
                 if let Some(takes) = self.takes.get(takes) {
                     self.desk().take(from.0, takes).await;
+                }
+            }
+            JobAction::Flood { from, floods } => {
+                if let Some(floods) = self.floods.get(floods) {
+                    self.desk().flood(from.0, floods).await;
                 }
             }
             JobAction::ProbeNat { .. } => {}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use darkswap_core::path::PathKind;
+use darkswap_node::chain::ChainEvent;
 use darkswap_node::event::{CandidateKind, Event, HolePunchRole, Misbehaviour, TransportKind};
 use darkswap_records::record::Tags;
 use libp2p::PeerId;
@@ -28,6 +29,15 @@ pub(super) struct Observer {
 impl Observer {
     pub(super) fn new(host: usize, cast: Cast, recorder: Recorder, ledger: Ledger, topics: Vec<String>) -> Self {
         Self { host, cast, recorder, ledger, topics }
+    }
+
+    /// The node starts.
+    pub(super) fn begin(&self) {
+        self.desk().start(self.host);
+    }
+
+    fn desk(&self) -> Desk<'_> {
+        Desk { cast: &self.cast, recorder: &self.recorder }
     }
 
     /// Where the host's data channels are written down.
@@ -111,7 +121,8 @@ impl Observer {
             Event::IceSelected { peer, local, remote } => {
                 self.candidate_pair(*peer, *local, *remote);
             }
-            Event::Trade(event) => Desk { cast: &self.cast, recorder: &self.recorder }.see(self.host, event),
+            Event::Chain(event) => self.chain(event),
+            Event::Trade(event) => self.desk().see(self.host, event),
             Event::ChannelOpened { .. }
             | Event::Listening { .. }
             | Event::ListenerClosed { .. }
@@ -119,6 +130,31 @@ impl Observer {
             | Event::MessageDuplicate { .. }
             | Event::MessageDelivered { .. }
             | Event::MessageFailed { .. } => {}
+        }
+    }
+
+    fn chain(&self, event: &ChainEvent) {
+        let server = event.server().to_string();
+        let (category, kind) = match event {
+            ChainEvent::Connected { .. } => ("connected", ""),
+            ChainEvent::Left { .. } => ("left", ""),
+            ChainEvent::Misbehaved { misbehaviour, .. } => ("misbehaved", misbehaviour.name()),
+            ChainEvent::Reorganised { .. } => ("reorganised", ""),
+        };
+        self.recorder.category("chain_server", category, tags([("host", self.name()), ("kind", kind)]));
+        let fields = tags([("server", &*server)]);
+        match event {
+            ChainEvent::Connected { .. } => self.event("chain_server_connected", fields),
+            ChainEvent::Left { reason, .. } => self.event("chain_server_left", fields.with("reason", reason)),
+            ChainEvent::Misbehaved { misbehaviour, times, .. } => {
+                let fields = fields.with("kind", misbehaviour.name()).with("evidence", &misbehaviour.to_string());
+                self.event("chain_server_misbehaved", fields.with("times", &times.to_string()));
+            }
+            ChainEvent::Reorganised { fork, from, to, .. } => {
+                let fields = fields.with("fork", &fork.to_string()).with("from", &from.hash.to_string());
+                let fields = fields.with("to", &to.hash.to_string()).with("height", &to.height.to_string());
+                self.event("chain_reorganised", fields);
+            }
         }
     }
 

@@ -70,6 +70,7 @@ impl Stage {
             lies: topology.lies.clone(),
             orders: topology.orders.clone(),
             takes: topology.takes.clone(),
+            floods: topology.floods.clone(),
             addresses: places.addresses.clone(),
         };
         let scene = Scene {
@@ -80,7 +81,7 @@ impl Stage {
             recorder: &recorder,
             ledger: &ledger,
         };
-        let faults = Faults { scene, observe: &observe };
+        let faults = Faults { scene, observe: &observe, end_of_run: scenario.duration };
         let figures = Figures { scene };
         let probes = Probes { scene };
 

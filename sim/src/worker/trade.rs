@@ -1,22 +1,39 @@
 //! What traders are asked to do, and what came of it by their own word. What they really hold is the chain's to say (`bitcoin`).
+//!
+//! | part | noun |
+//! |---|---|
+//! | `swaps` | where swaps are, and what is said of them at the end |
+//! | `books` | order books, and when they are all the same |
+//! | `crook` | a trader that breaks the rules of swaps |
+//! | `flood` | statements that nobody asked for |
+
+mod books;
+mod crook;
+mod flood;
+mod swaps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bitcoin::Txid;
 use darkswap_node::trading::Trading;
-use darkswap_scenario::topology::{Orders, Sides, Takes};
+use darkswap_scenario::topology::{Choice, Moment, Orders, Sides, Takes, TradeLie};
 use darkswap_trade::asset::Asset;
 use darkswap_trade::book::Backing;
 use darkswap_trade::order::{OrderId, Price, Side, TraderKey};
 use darkswap_trade::swap::{Phase, Role, SwapId};
 use darkswap_trader::command::{Command, OrderReport, Reply, TradeEvent};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::cast::Cast;
 use super::observer::With as _;
 use super::recorder::{Recorder, tags};
 use crate::entropy::Entropy;
+use books::{Books, Converged};
+pub(super) use crook::Crook;
+use swaps::{Place, Swaps};
 
 /// How long a trader may take to say what is in its book, at the end of a run.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,8 +49,8 @@ pub(super) struct Trades {
 struct Inner {
     /// What each host draws for its orders.
     draws: BTreeMap<usize, Entropy>,
-    /// By host, peer and swap.
-    swaps: BTreeMap<(usize, TraderKey, SwapId), (Role, Phase)>,
+    swaps: Swaps,
+    books: Books,
 }
 
 impl Trades {
@@ -49,6 +66,16 @@ impl Trades {
         inner.draws.entry(host).or_insert_with(fresh).fill(&mut bytes);
         // The bias of the multiplication is end / 2^64 at most.
         ((u128::from(u64::from_le_bytes(bytes)) * u128::from(end)) >> 64) as u64
+    }
+
+    /// Completes when a swap of one of these hosts takes a step.
+    pub(super) fn wait_for(&self, moment: &Moment) -> oneshot::Receiver<()> {
+        self.lock().swaps.wait_for(moment)
+    }
+
+    /// A host lies in a swap.
+    fn lied(&self, host: usize, peer: TraderKey, swap: SwapId, lie: TradeLie) {
+        self.lock().swaps.lies.insert((host, peer, swap), lie);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -74,11 +101,13 @@ impl Desk<'_> {
         }
     }
 
+    /// A number below this one, drawn by the seed for each host on its own.
+    fn below(self, host: usize, end: u64) -> u64 {
+        self.cast.bitcoin().map_or(0, |bitcoin| bitcoin.trades().below(host, self.name(host), end))
+    }
+
     fn draw(self, host: usize, asset: Asset, orders: &Orders) -> Command {
-        let below = |end| match self.cast.bitcoin() {
-            Some(bitcoin) => bitcoin.trades().below(host, self.name(host), end),
-            None => 0,
-        };
+        let below = |end| self.below(host, end);
         let side = match orders.side {
             Sides::Buy => Side::Buy,
             Sides::Sell => Side::Sell,
@@ -99,20 +128,29 @@ impl Desk<'_> {
         }
     }
 
-    /// Has a host take the best order of others.
+    /// Has a host take an order of others.
     pub(super) async fn take(self, host: usize, takes: &Takes) {
         let Some((trading, asset)) = self.trader(host, &takes.rune) else { return };
-        let best = match trading.ask(Command::Book { asset: Some(asset) }).await {
-            Ok(Reply::Orders(orders)) => best(orders, takes.side),
-            Ok(_) => None,
+        let mut orders = match trading.ask(Command::Book { asset: Some(asset) }).await {
+            Ok(Reply::Orders(orders)) => others(orders, takes.side),
+            Ok(_) => Vec::new(),
             Err(error) => return self.refused(host, "take", &error.to_string()),
         };
-        let Some(best) = best else {
+        if orders.is_empty() {
             return self.recorder.category("take", "nothing", self.tags(host));
-        };
+        }
+        let best = orders.swap_remove(match takes.choice {
+            Choice::Best => 0,
+            Choice::Any => usize::try_from(self.below(host, orders.len() as u64)).unwrap_or_default(),
+        });
         let units = takes.units.map(|units| u128::from(units).clamp(best.minimum, best.units));
         match trading.ask(Command::Take { order: best.order, units, fee_rate: None }).await {
-            Ok(_) => self.recorder.category("take", "taken", self.tags(host)),
+            Ok(reply) => {
+                if let (Reply::Taken(swap), Some(bitcoin)) = (reply, self.cast.bitcoin()) {
+                    bitcoin.trades().lock().swaps.begin((host, best.maker, swap), self.recorder.now());
+                }
+                self.recorder.category("take", "taken", self.tags(host));
+            }
             Err(error) => self.refused(host, "take", &error.to_string()),
         }
     }
@@ -120,13 +158,26 @@ impl Desk<'_> {
     /// Takes note of what a host's trader reports.
     pub(super) fn see(self, host: usize, event: &TradeEvent) {
         match event {
-            TradeEvent::OrderAdded { maker, age_milliseconds, .. } if *maker != self.key(host) => {
+            TradeEvent::OrderAdded { order, maker, age_milliseconds } => {
+                let (now, is_own) = (self.recorder.now(), *maker == self.key(host));
+                self.change_books(|books| books.add(host, *order, is_own, now));
+                if is_own {
+                    return;
+                }
                 let names = tags([("from", &*self.name_of(*maker)), ("to", self.name(host))]);
                 self.recorder.time("order_time", Duration::from_millis(*age_milliseconds), names);
+            }
+            TradeEvent::OrderRemoved { order, reason } => {
+                let (now, is_expired) = (self.recorder.now(), reason == "expired");
+                self.change_books(|books| books.remove(host, *order, is_expired, now));
             }
             TradeEvent::Reconciled { peer, lacked, surplus, rounds, bytes } => {
                 let names = tags([("from", self.name(host)), ("to", &*self.name_of(*peer))]);
                 self.recorder.value("reconcile_bytes", *bytes as f64, names.clone());
+                let differing = lacked.saturating_add(*surplus);
+                if differing > 0 {
+                    self.recorder.value("order_bytes", *bytes as f64 / differing as f64, names.clone());
+                }
                 self.recorder.value("reconcile_lacked", *lacked as f64, names);
                 let fields = tags([
                     ("peer", &*self.name_of(*peer)),
@@ -137,7 +188,8 @@ impl Desk<'_> {
                 self.recorder.event(self.name(host), "reconciled", fields);
             }
             TradeEvent::SwapMoved { swap, peer, role, from, to, txid, reason, elapsed_milliseconds } => {
-                self.moved(host, (*peer, *swap), *role, *to, Duration::from_millis(*elapsed_milliseconds));
+                let elapsed = Duration::from_millis(*elapsed_milliseconds);
+                self.moved((host, *peer, *swap), (*role, *to), *txid, elapsed);
                 let txid = txid.map_or(String::new(), |txid| txid.to_string());
                 let fields = tags([
                     ("peer", &*self.name_of(*peer)),
@@ -170,35 +222,64 @@ impl Desk<'_> {
                 let reason = down.as_deref().unwrap_or("");
                 self.recorder.event(self.name(host), "chain", tags([("down", reason)]));
             }
-            TradeEvent::OrderAdded { .. } | TradeEvent::OrderRemoved { .. } | TradeEvent::Balance(_) => {}
+            TradeEvent::EtchingMoved(_) | TradeEvent::Balance(_) => {}
         }
     }
 
-    fn moved(self, host: usize, (peer, swap): (TraderKey, SwapId), role: Role, to: Phase, elapsed: Duration) {
+    fn moved(self, place: Place, (role, to): (Role, Phase), txid: Option<Txid>, elapsed: Duration) {
         let Some(bitcoin) = self.cast.bitcoin() else { return };
-        let before = bitcoin.trades().lock().swaps.insert((host, peer, swap), (role, to));
-        if to == Phase::Done && before.is_none_or(|(_, before)| before != Phase::Done) {
-            self.recorder.time("swap_time", elapsed, self.swap_tags(host, peer, role));
+        let before = bitcoin.trades().lock().swaps.moved(place, (role, to), txid, self.recorder.now());
+        if to == Phase::Broadcast && before.is_none_or(|before| before < Phase::Broadcast) {
+            self.broadcast(place, role);
+        }
+        if to == Phase::Done && before != Some(Phase::Done) {
+            self.recorder.time("swap_time", elapsed, self.swap_tags(place.0, place.1, role));
+        }
+    }
+
+    /// The transaction of a swap is out, as this side sees it for the first time.
+    fn broadcast(self, place: Place, role: Role) {
+        let (host, peer, swap) = place;
+        let taker = match role {
+            Role::Taker => Some(place),
+            Role::Maker => self.host_of(peer).map(|taker| (taker, self.key(host), swap)),
+        };
+        let taken =
+            self.cast.bitcoin().zip(taker).and_then(|(bitcoin, taker)| bitcoin.trades().lock().swaps.since(&taker));
+        if let Some(taken) = taken {
+            let elapsed = self.recorder.now().saturating_sub(taken);
+            self.recorder.time("broadcast_time", elapsed, self.swap_tags(host, peer, role));
+        }
+    }
+
+    /// A host's trader starts, with an empty book.
+    pub(super) fn start(self, host: usize) {
+        if self.cast.bitcoin().is_some_and(|bitcoin| bitcoin.purse(host).is_some()) {
+            self.change_books(|books| books.start(host, self.recorder.now()));
+        }
+    }
+
+    /// A host goes down.
+    pub(super) fn stop(self, host: usize) {
+        self.change_books(|books| books.stop(host, self.recorder.now()));
+    }
+
+    /// A fault of the network is lifted.
+    pub(super) fn heal(self) {
+        self.change_books(|books| books.heal(self.recorder.now()));
+    }
+
+    fn change_books(self, change: impl FnOnce(&mut Books) -> Converged) {
+        let Some(bitcoin) = self.cast.bitcoin() else { return };
+        let converged = change(&mut bitcoin.trades().lock().books);
+        if let Some((elapsed, after)) = converged {
+            self.recorder.time("convergence_time", elapsed, tags([("after", after)]));
         }
     }
 
     /// Records everything that only the end of the run tells.
     pub(super) async fn close(self) {
-        let Some(bitcoin) = self.cast.bitcoin() else { return };
-        let swaps = bitcoin.trades().lock().swaps.clone();
-        for ((host, peer, _), (role, phase)) in swaps {
-            let fate = match phase {
-                Phase::Done => "settled",
-                Phase::Aborted => "aborted",
-                Phase::Requested
-                | Phase::Accepted
-                | Phase::Proposed
-                | Phase::Broadcast
-                | Phase::Confirming
-                | Phase::Reclaiming => "open",
-            };
-            self.recorder.category("swap", fate, self.swap_tags(host, peer, role));
-        }
+        self.close_swaps().await;
         self.close_books().await;
     }
 
@@ -243,8 +324,11 @@ impl Desk<'_> {
 
     /// The host that trades under a key; the key itself for strangers.
     fn name_of(self, key: TraderKey) -> String {
-        let known = self.cast.members().iter().position(|member| trader_key(&member.identity) == Some(key));
-        known.map_or_else(|| key.to_string(), |host| self.name(host).to_owned())
+        self.host_of(key).map_or_else(|| key.to_string(), |host| self.name(host).to_owned())
+    }
+
+    fn host_of(self, key: TraderKey) -> Option<usize> {
+        self.cast.members().iter().position(|member| trader_key(&member.identity) == Some(key))
     }
 
     fn key(self, host: usize) -> TraderKey {
@@ -257,17 +341,14 @@ fn trader_key(identity: &libp2p::identity::Keypair) -> Option<TraderKey> {
     Some(TraderKey(identity.public().try_into_ed25519().ok()?.to_bytes()))
 }
 
-/// The best order of others on a side, the oldest of several.
-fn best(orders: Vec<OrderReport>, side: Sides) -> Option<OrderReport> {
+/// The orders of others on a side, the best one of each side first, the oldest of several.
+fn others(orders: Vec<OrderReport>, side: Sides) -> Vec<OrderReport> {
     let wanted = |order: &OrderReport| match side {
         Sides::Either => true,
         Sides::Buy => order.side == Side::Buy,
         Sides::Sell => order.side == Side::Sell,
     };
-    let mut orders =
-        orders.into_iter().filter(|order| !order.own && order.backing != Backing::Disproved && wanted(order));
-    // A book lists the best of each side first.
-    orders.next()
+    orders.into_iter().filter(|order| !order.own && order.backing != Backing::Disproved && wanted(order)).collect()
 }
 
 fn role_name(role: Role) -> &'static str {

@@ -1,7 +1,7 @@
 //! From a line to a checked expectation.
 
 use super::token::{Kind, Token, tokens};
-use super::{Condition, Expectation, ExpectationError, Filter, Function, MAX_LINE, Operator};
+use super::{Condition, Expectation, ExpectationError, Filter, Function, MAX_LINE, Measure, Operator};
 use crate::figure::{self, FIGURES, Figure, Unit};
 use crate::nearest::nearest;
 use crate::statistic::Percentile;
@@ -18,7 +18,19 @@ const FUNCTIONS: [(&str, Function); 8] = [
     ("share", Function::Share),
 ];
 
-pub(super) fn parse(line: &str) -> Result<Expectation, ExpectationError> {
+pub(super) fn expectation(line: &str) -> Result<Expectation, ExpectationError> {
+    whole(line, Parser::expectation)
+}
+
+pub(super) fn measure(line: &str) -> Result<Measure, ExpectationError> {
+    whole(line, Parser::measure)
+}
+
+/// Reads a line from its beginning to its end.
+fn whole<'a, T>(
+    line: &'a str,
+    read: impl FnOnce(&mut Parser<'a>) -> Result<T, ExpectationError>,
+) -> Result<T, ExpectationError> {
     if line.len() > MAX_LINE {
         return Err(ExpectationError {
             offset: 0,
@@ -29,9 +41,9 @@ pub(super) fn parse(line: &str) -> Result<Expectation, ExpectationError> {
         });
     }
     let mut parser = Parser { line, tokens: tokens(line), next: 0 };
-    let expectation = parser.expectation()?;
+    let read = read(&mut parser)?;
     parser.end()?;
-    Ok(expectation)
+    Ok(read)
 }
 
 struct Parser<'a> {
@@ -41,7 +53,7 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn expectation(&mut self) -> Result<Expectation, ExpectationError> {
+    fn measure(&mut self) -> Result<Measure, ExpectationError> {
         let function_token = self.peek();
         let function = self.function()?;
         self.open()?;
@@ -49,18 +61,15 @@ impl<'a> Parser<'a> {
         let condition = self.condition(function, figure, function_token)?;
         let filters = self.filters(figure, condition.is_some())?;
         self.close(condition.is_some(), !filters.is_empty(), function)?;
+        Ok(Measure { line: self.line.to_string(), function, figure, condition, filters })
+    }
+
+    fn expectation(&mut self) -> Result<Expectation, ExpectationError> {
+        let measure = self.measure()?;
         let operator = self.operator("a comparison such as `>=` or `<`")?;
-        let threshold = match function {
-            Function::Count => self.number(Unit::Count)?,
-            Function::Share => self.number(Unit::Share)?,
-            Function::Sum
-            | Function::Min
-            | Function::Max
-            | Function::Mean
-            | Function::Last
-            | Function::Percentile(_) => self.number(figure.unit)?,
-        };
-        Ok(Expectation { line: self.line.to_string(), function, figure, condition, filters, operator, threshold })
+        let threshold = self.number(measure.unit())?;
+        let Measure { line, function, figure, condition, filters } = measure;
+        Ok(Expectation { line, function, figure, condition, filters, operator, threshold })
     }
 
     fn function(&mut self) -> Result<Function, ExpectationError> {

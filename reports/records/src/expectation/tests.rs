@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::figure::FIGURES;
+use crate::record::Sample;
 
 fn category(figure: &str, category: &str, tags: &[(&str, &str)]) -> Sample {
     let tags = tags.iter().map(|(tag, value)| (tag.to_string(), value.to_string())).collect();

@@ -217,7 +217,7 @@ pub const FIGURES: &[Figure] = &[
         "take",
         &["taken", "nothing", "refused"],
         &["host"],
-        "What came of each request to take the best order: a swap began, there was no order, or the trader's node refused.",
+        "What came of each request to take an order: a swap began, there was no order, or the trader's node refused.",
     ),
     category(
         "swap",
@@ -226,9 +226,47 @@ pub const FIGURES: &[Figure] = &[
         "Where each swap is at the end of the run, one sample for each of its two sides that knows of it.",
     ),
     seconds(
+        "broadcast_time",
+        &["from", "to", "role"],
+        "Time from the taking of an order until its maker has broadcast the transaction of the swap, and until its taker knows that.",
+    ),
+    seconds(
         "swap_time",
         &["from", "to", "role"],
         "Time from the beginning of a swap until it is settled, one sample for each side.",
+    ),
+    category(
+        "trade",
+        &["settled", "aborted", "open"],
+        &["from", "to"],
+        "What the chain says at the end of the run of each swap that its maker agreed to, from taker to maker: a block has its transaction; or none has, and either both sides know that it is over or one does not.",
+    ),
+    count(
+        "stuck",
+        &["host"],
+        "Swaps that a trader has open at the end of the run although both deadline and grace have passed and no transaction of it is in a block, a total per trader; a trader that is down has the swaps that it had.",
+    ),
+    count(
+        "value_lost",
+        &["host", "asset"],
+        "What each trader that does not lie has less on the confirmed chain than what it was founded with, the swaps whose transaction is in a block and the fees that it agreed to explain: satoshis, and units of each rune.",
+    ),
+    count(
+        "trade_fault",
+        &["host"],
+        "What is wrong about the swaps of each trader at the end of the run: its sides tell different terms, it takes it for settled or aborted and the chain says otherwise, or the fee is more than agreed.",
+    ),
+    category(
+        "trade_lie",
+        &["settled", "aborted", "open"],
+        &["from", "to", "how"],
+        "Where each swap in which a trader lied is at the end of the run, as the other side sees it.",
+    ),
+    category(
+        "flood",
+        &["published", "refused"],
+        &["host", "how"],
+        "What the own node said to each statement of a `flood` entry.",
     ),
     category(
         "book",
@@ -236,13 +274,29 @@ pub const FIGURES: &[Figure] = &[
         &["host"],
         "The order book of each trader at the end of the run against that of the first one.",
     ),
+    seconds(
+        "convergence_time",
+        &["after"],
+        "Time until the order books of all traders that are up are equal again, from the last time that one of them changed or cancelled an order of its own, that a trader started, or that a fault of the network was lifted.",
+    ),
     count("book_orders", &["host"], "Orders in the book of each trader at the end of the run."),
     bytes(
         "reconcile_bytes",
         &["from", "to"],
         "Bytes of each reconciliation of two order books in both directions, without the orders themselves.",
     ),
+    bytes(
+        "order_bytes",
+        &["from", "to"],
+        "Bytes of each reconciliation that found a difference, in both directions and without the orders themselves, for each order that one of the two books lacked.",
+    ),
     count("reconcile_lacked", &["from", "to"], "Orders that a trader lacked before each reconciliation."),
+    category(
+        "chain_server",
+        &["connected", "left", "misbehaved", "reorganised"],
+        &["host", "kind"],
+        "What a trader noticed of the servers that tell it the chain: it asks one, leaves one because of the world or because of what no correct one does (the kind), or is shown that blocks were replaced.",
+    ),
     count(
         "trader_bitcoin",
         &["host", "moment"],

@@ -33,6 +33,55 @@ pub struct Trader {
     pub coins: u64,
     /// Units of each rune, by the name that the scenario gives it.
     pub runes: Vec<(String, u64)>,
+    /// How it breaks the rules of swaps, one way in each swap, in turn. An honest one does not.
+    pub lies: Vec<TradeLie>,
+}
+
+/// How a trader breaks the rules of a swap, or leaves its peer alone in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TradeLie {
+    /// A maker accepts, and says and hears nothing more.
+    Vanish,
+    /// A maker accepts with an input of the taker's as its own.
+    Steal,
+    /// A maker accepts with an input that does not exist.
+    Phantom,
+    /// A maker accepts until a day that no taker would wait for.
+    Deadline,
+    /// A maker answers with bytes that are no message.
+    Garble,
+    /// A maker claims to refuse a proposal that it settles.
+    Refuse,
+    /// A maker tells of another transaction than the one that was agreed on.
+    Swap,
+    /// A maker settles, and at once spends its inputs elsewhere at a higher fee.
+    DoubleSpend,
+    /// A taker proposes a transaction that was not agreed on.
+    Forge,
+}
+
+impl TradeLie {
+    /// What scenarios and records call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vanish => "vanish",
+            Self::Steal => "steal",
+            Self::Phantom => "phantom",
+            Self::Deadline => "deadline",
+            Self::Garble => "garble",
+            Self::Refuse => "refuse",
+            Self::Swap => "swap",
+            Self::DoubleSpend => "double_spend",
+            Self::Forge => "forge",
+        }
+    }
+
+    /// Whether it is the maker of an order who lies so.
+    #[must_use]
+    pub fn is_of_maker(self) -> bool {
+        self != Self::Forge
+    }
 }
 
 /// How an indexer lies about the chain.

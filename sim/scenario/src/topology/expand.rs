@@ -27,6 +27,7 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
         lies: Vec::new(),
         orders: Vec::new(),
         takes: Vec::new(),
+        floods: Vec::new(),
         chain: scenario.chain,
         jobs: Vec::new(),
         faults: Vec::new(),
@@ -41,6 +42,7 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
             Action::Lie { lies, .. } => topology.lies.push(lies.clone()),
             Action::Order { orders, .. } => topology.orders.push(orders.clone()),
             Action::Take { takes, .. } => topology.takes.push(takes.clone()),
+            Action::Flood { floods, .. } => topology.floods.push(floods.clone()),
             Action::Connect(_)
             | Action::Message { .. }
             | Action::Gossip { .. }
@@ -128,7 +130,7 @@ fn jobs(topology: &Topology, load: &[Load], seed: u64) -> Vec<Job> {
         .flatten()
         .collect();
     let mut jobs = Vec::new();
-    let (mut channel, mut lie, mut order, mut take) = (0.., 0.., 0.., 0..);
+    let (mut channel, mut lie, mut order, mut take, mut flood) = (0.., 0.., 0.., 0.., 0..);
     for (entry, load) in load.iter().enumerate() {
         let actions: Vec<JobAction> = match &load.action {
             Action::Connect(connect) => {
@@ -168,6 +170,10 @@ fn jobs(topology: &Topology, load: &[Load], seed: u64) -> Vec<Job> {
             Action::Take { from, .. } => {
                 let takes = take.next().unwrap_or_default();
                 from.iter().map(|from| JobAction::Take { from: *from, takes }).collect()
+            }
+            Action::Flood { from, .. } => {
+                let floods = flood.next().unwrap_or_default();
+                from.iter().map(|from| JobAction::Flood { from: *from, floods }).collect()
             }
             Action::ProbeNat => probes(topology),
         };
@@ -217,5 +223,5 @@ fn apply(topology: &Topology, fault: &FaultSpec) -> Fault {
         FaultSpecKind::Evict => FaultKind::Evict,
         FaultSpecKind::Impair(hosts, change) => FaultKind::Impair(uplinks(hosts), change.clone()),
     };
-    Fault { at: fault.at, until: fault.until, target: fault.target.clone(), kind }
+    Fault { at: fault.at, when: fault.when.clone(), lasts: fault.lasts, target: fault.target.clone(), kind }
 }

@@ -93,6 +93,13 @@ pub enum JobAction {
         /// Index into [`Topology::takes`](super::Topology::takes).
         takes: usize,
     },
+    /// Publishes statements about orders, all at once.
+    Flood {
+        /// Who publishes.
+        from: HostIndex,
+        /// Index into [`Topology::floods`](super::Topology::floods).
+        floods: usize,
+    },
     /// Finds out how the NAT in front of this host behaves (RFC 5780).
     ProbeNat {
         /// Who asks; one host for each NAT that is not behind another.

@@ -86,7 +86,7 @@ pub(super) fn found(topology: &Topology, plan: Chain, seed: u64) -> Result<Found
         };
         let mut entropy = [0; 16];
         Entropy::new(seed, &format!("wallet of host {}", host.name)).fill(&mut entropy);
-        let (purse, scripts) = Purse::new(&host.name, Seed::from_entropy(&entropy)?, trader.coins)?;
+        let (mut purse, scripts) = Purse::new(&host.name, Seed::from_entropy(&entropy)?, trader.coins)?;
         for (number, script) in (0..).zip(&scripts) {
             outputs.push(TxOut {
                 value: Amount::from_sat(share(trader.bitcoin, trader.coins, number)),
@@ -104,6 +104,7 @@ pub(super) fn found(topology: &Topology, plan: Chain, seed: u64) -> Result<Found
                 (0..pieces).zip(&scripts).map(|(number, script)| (script.clone(), share(*units, pieces, number)));
             allotments[at].outputs.extend(pieces);
         }
+        purse.lies.clone_from(&trader.lies);
         purses.push(Some(purse));
     }
     founder.pay(&outputs)?;
