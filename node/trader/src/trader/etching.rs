@@ -28,8 +28,8 @@ use bitcoin::{Amount, BlockHash, FeeRate, OutPoint, Transaction, Txid};
 use darkswap_trade::asset::Asset;
 use darkswap_trade::rune;
 use darkswap_wallet::Keychain;
-use darkswap_wallet::payment::PaymentError;
 use darkswap_wallet::payment::etching::{REVEAL_LOCK, Reveal};
+use darkswap_wallet::payment::{Payment, PaymentError};
 use darkswap_wallet::wallet::WalletTransaction;
 use ordinals::{Etching as Terms, Rune};
 
@@ -87,8 +87,11 @@ impl Trader {
         match found {
             Ok(None) => {}
             Ok(Some(known)) => {
-                let text =
-                    format!("found that rune {} has the name {} already; take another name", known.0, known.1.spaced());
+                let name = known.1.spaced();
+                let mut text = format!("found that rune {} has the name {name} already; take another name", known.0);
+                if self.seen(rune, &self.wallet.transactions()).is_some() {
+                    text.push_str(&format!("; `asset cancel {name}` has the bitcoin of your commitment back"));
+                }
                 return Err(CommandError::Invalid(text));
             }
             Err(reason) => {
@@ -100,10 +103,7 @@ impl Trader {
         if self.etchings.by_rune.get(&rune).is_some_and(Etching::is_open) {
             return Err(CommandError::Invalid(format!("{rune} is being etched already")));
         }
-        let (receive, change) = (Keychain::External, Keychain::Internal);
-        let [receive, change] = [receive, change].map(|keychain| self.wallet.address(keychain).script_pubkey());
-        let stage = Stage::Committing { transaction: None };
-        let mut etching = Etching { version: VERSION, terms, fee_rate, created: now, receive, change, stage };
+        let mut etching = self.found_etching(now, terms, fee_rate);
         let token = asked.map(|(token, _)| token);
         // One from before the store was lost, or of an attempt that was given up.
         if self.seen(rune, &self.wallet.transactions()).is_some() {
@@ -138,29 +138,53 @@ impl Trader {
         None
     }
 
-    /// Stops an etching.
+    /// Stops an etching, or has the bitcoin of a commitment back that none goes on with: it may be from before the store was lost, or
+    /// have reached a block after it was given up.
     pub(super) fn cancel_etching(&mut self, now: Time, name: &str) -> Result<(), CommandError> {
-        let rune = rune::name::parse(&name.to_ascii_uppercase())
-            .map_err(|error| CommandError::Invalid(error.to_string()))?
-            .rune;
-        let open = self.etchings.by_rune.get(&rune).filter(|it| it.is_open());
-        let etching = open.ok_or_else(|| {
-            CommandError::NotFound(format!("found no etching of {name} under way; `asset list` shows them"))
-        })?;
-        if let Stage::Withdrawing { .. } = etching.stage {
-            return Ok(());
-        }
+        let spaced =
+            rune::name::parse(&name.to_ascii_uppercase()).map_err(|error| CommandError::Invalid(error.to_string()))?;
+        let rune = spaced.rune;
         let transactions = self.wallet.transactions();
-        if let Stage::Revealing { transaction } = &etching.stage
-            && spender(input_of(transaction), &transactions).is_some()
-        {
-            return Err(CommandError::Invalid(format!("{name} is in a block already; there is nothing to stop")));
-        }
-        match self.seen(rune, &transactions) {
-            Some(seen) => self.withdraw_commitment(now, rune, seen, "the operator stopped it"),
-            None => self.end_etching(rune, Stage::Abandoned { reason: "the operator stopped it".to_owned() }),
+        let seen = self.seen(rune, &transactions);
+        let Some(etching) = self.etchings.by_rune.get(&rune).filter(|it| it.is_open()) else {
+            let seen = seen.ok_or_else(|| {
+                CommandError::NotFound(format!("found no etching of {name} under way; `asset etchings` shows them"))
+            })?;
+            let fee_rate = self.purse.fee_rate().ok_or_else(|| {
+                CommandError::Chain("no server has told what fee rate is usual yet; try again later".to_owned())
+            })?;
+            let spacers = Some(spaced.spacers).filter(|spacers| *spacers > 0);
+            let terms = Terms { rune: Some(rune), spacers, ..Terms::default() };
+            let etching = self.found_etching(now, terms, fee_rate);
+            self.keep_etching(rune, etching);
+            self.withdraw_commitment(now, rune, seen, "the operator has its bitcoin back");
+            return Ok(());
+        };
+        let in_a_block = match &etching.stage {
+            Stage::Revealing { transaction } | Stage::Withdrawing { transaction, .. } => {
+                spender(input_of(transaction), &transactions)
+            }
+            Stage::Committing { .. } | Stage::Done { .. } | Stage::Abandoned { .. } => None,
+        };
+        match (&etching.stage, in_a_block, seen) {
+            (Stage::Withdrawing { .. }, Some(_), _) | (Stage::Withdrawing { .. }, None, Some(_)) => {}
+            (_, Some(_), _) => {
+                return Err(CommandError::Invalid(format!("{name} is in a block already; there is nothing to stop")));
+            }
+            (_, None, Some(seen)) => self.withdraw_commitment(now, rune, seen, "the operator stopped it"),
+            (_, None, None) => {
+                self.end_etching(rune, Stage::Abandoned { reason: "the operator stopped it".to_owned() });
+            }
         }
         Ok(())
+    }
+
+    /// One whose commitment is there already.
+    fn found_etching(&mut self, now: Time, terms: Terms, fee_rate: FeeRate) -> Etching {
+        let (receive, change) = (Keychain::External, Keychain::Internal);
+        let [receive, change] = [receive, change].map(|keychain| self.wallet.address(keychain).script_pubkey());
+        let stage = Stage::Committing { transaction: None };
+        Etching { version: VERSION, terms, fee_rate, created: now, receive, change, stage }
     }
 
     pub(super) fn advance_etchings(&mut self, now: Time) {
@@ -215,7 +239,13 @@ impl Trader {
                     }
                     None if !is_done => {
                         self.etchings.done_at.insert(rune, hash);
-                        self.send_own(now, transaction.clone(), None);
+                        match self.seen(rune, &transactions) {
+                            // Its fee was raised meanwhile, so it is another one.
+                            Some(seen) if seen.outpoint != input_of(transaction) => {
+                                self.withdraw_commitment(now, rune, seen, reason);
+                            }
+                            Some(_) | None => self.send_own(now, transaction.clone(), None),
+                        }
                     }
                     Some(_) | None => {}
                 },
@@ -301,9 +331,7 @@ impl Trader {
         let replaced = fee.filter(|_| waits).unwrap_or_default();
         let made = runestone(&etching.terms).map_err(|error| error.to_string()).and_then(|runestone| {
             let reveal = Reveal { runestone: Some(runestone), ..etching.reveal(seen, estimate, replaced) };
-            let cheaper = Reveal { fee_rate: etching.fee_rate, ..reveal.clone() };
-            let made = self.wallet.reveal(&reveal);
-            made.or_else(|_| self.wallet.reveal(&cheaper)).map_err(|error: PaymentError| error.to_string())
+            self.dearest(reveal, etching.fee_rate).map_err(|error| error.to_string())
         });
         match (made, before) {
             (Ok(payment), _) => {
@@ -317,6 +345,20 @@ impl Trader {
             // It holds no more than it pays already.
             (Err(_), Some(before)) => self.send_own(now, before, None),
             (Err(error), None) => self.withdraw_commitment(now, rune, seen, &error),
+        }
+    }
+
+    /// At the fee rate that is asked for, or the next lower one that the commitment can pay, down to `least`: whoever sees the name
+    /// wait could commit to it as well, so a low fee is the last resort.
+    fn dearest(&self, mut reveal: Reveal, least: FeeRate) -> Result<Payment, PaymentError> {
+        loop {
+            match self.wallet.reveal(&reveal) {
+                Err(PaymentError::Commitment { .. }) if reveal.fee_rate > least => {
+                    let lower = FeeRate::from_sat_per_kwu(reveal.fee_rate.to_sat_per_kwu() / 4 * 3);
+                    reveal.fee_rate = lower.max(least);
+                }
+                made => return made,
+            }
         }
     }
 

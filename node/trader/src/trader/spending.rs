@@ -108,6 +108,8 @@ impl Trader {
         if let Err(error) = self.wallet.apply_unconfirmed(transaction.clone(), now) {
             self.failed(format!("the wallet refused its own transaction {txid}: {error}"));
         }
+        // Whoever waits for it already goes on waiting when it is sent again.
+        let token = token.or_else(|| self.sends.open.get(&txid)?.token);
         if token.is_some() || !self.sends.is_full() {
             self.sends.open.insert(txid, Send { token, until: now.saturating_add(ANSWER) });
         }
@@ -122,7 +124,8 @@ impl Trader {
             self.wallet.apply_evicted([txid], now);
             self.want_sync();
         }
-        let etching = self.commitment_answered(txid, outcome.is_ok());
+        // A commitment for which nobody waits was sent before: it may be in a mempool of others, so it is not forgotten.
+        let etching = send.token.and_then(|_| self.commitment_answered(txid, outcome.is_ok()));
         let outcome = outcome.map(|()| etching.unwrap_or(Reply::Sent(txid)));
         match (send.token, outcome) {
             (Some(token), outcome) => {

@@ -31,6 +31,8 @@ pub(crate) struct Chain {
     pub(crate) mempool: Vec<Transaction>,
     /// Every output that ever was: what it holds follows from its outpoint.
     outputs: BTreeMap<OutPoint, (TxOut, Holdings)>,
+    /// Whether the mempool takes nothing.
+    pub(crate) is_full: bool,
     made: u32,
     granted: BTreeSet<Txid>,
     /// Runes that were etched, as of a tip.
@@ -41,7 +43,7 @@ impl Chain {
     pub(crate) fn new() -> Self {
         let first = (genesis_block(Network::Regtest).header, Vec::new());
         let (mempool, outputs, granted) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-        Self { blocks: vec![first], mempool, outputs, made: 0, granted, index: RefCell::default() }
+        Self { blocks: vec![first], mempool, outputs, is_full: false, made: 0, granted, index: RefCell::default() }
     }
 
     pub(crate) fn tip(&self) -> (u32, BlockHash) {
@@ -191,6 +193,9 @@ impl Chain {
         if self.find(transaction.compute_txid()).is_some() {
             return Ok(());
         }
+        if self.is_full {
+            return Err("mempool min fee not met".to_owned());
+        }
         let mut previous = Vec::new();
         let mut conflicts = BTreeSet::new();
         for input in &transaction.input {
@@ -215,7 +220,15 @@ impl Chain {
         if !conflicts.is_empty() && fee < others + transaction.vsize() as u64 {
             return Err(format!("insufficient fee: found {fee}, expected more than {others}"));
         }
-        self.mempool.retain(|it| !conflicts.contains(&it.compute_txid()));
+        // What hangs on them goes as well; the mempool has parents first.
+        self.mempool.retain(|it| {
+            let is_gone = |it: &Txid| conflicts.contains(it);
+            let goes = is_gone(&it.compute_txid()) || it.input.iter().any(|it| is_gone(&it.previous_output.txid));
+            if goes {
+                conflicts.insert(it.compute_txid());
+            }
+            !goes
+        });
         self.record(transaction);
         self.mempool.push(transaction.clone());
         Ok(())

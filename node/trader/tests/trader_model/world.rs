@@ -72,6 +72,8 @@ pub(crate) struct World {
     pub(crate) chain: Chain,
     pub(crate) nodes: Vec<Node>,
     pub(crate) faults: Faults,
+    /// What servers estimate.
+    pub(crate) fee_rate: FeeRate,
     pub(crate) cut: BTreeSet<(usize, usize)>,
     dice: ChaCha8Rng,
     events: BTreeMap<(Time, u64), Event>,
@@ -104,6 +106,7 @@ impl World {
             chain: Chain::new(),
             nodes: Vec::new(),
             faults: Faults::default(),
+            fee_rate: FeeRate::from_sat_per_vb(3).unwrap(),
             cut: BTreeSet::new(),
             dice: ChaCha8Rng::seed_from_u64(seed_of_dice),
             events: BTreeMap::new(),
@@ -230,8 +233,7 @@ impl World {
 
     fn tell_tip(&mut self, to: usize) {
         let (height, hash) = self.chain.tip();
-        let fee_rate = FeeRate::from_sat_per_vb(3).unwrap();
-        self.answer(to, Input::Chain(ChainInput::Tip { height, hash, fee_rate }));
+        self.answer(to, Input::Chain(ChainInput::Tip { height, hash, fee_rate: self.fee_rate }));
     }
 
     /// Everybody hears of a change of the chain, sooner or later.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::world::{Faults, World};
-use bitcoin::Txid;
+use bitcoin::{FeeRate, Txid};
 use darkswap_trade::asset::Asset;
 use darkswap_trade::rune;
 use darkswap_trader::chain::RuneQuery;
@@ -292,6 +292,66 @@ fn a_commitment_is_found_again_with_the_seed_alone() {
     assert!(matches!(answered(&mut world, 0, etch()), Ok(Reply::Etching(_))));
     assert_eq!(ended(&mut world, 0).phase, EtchingPhase::Done);
     assert_eq!(world.chain.confirmed().count(), 2, "it committed once");
+}
+
+#[test]
+fn what_reveals_pays_as_much_as_the_commitment_can_when_fees_have_risen() {
+    let mut world = ready(42, 1);
+    answered(&mut world, 0, etch()).unwrap();
+    world.fee_rate = FeeRate::from_sat_per_vb(30).unwrap();
+    assert_eq!(ended(&mut world, 0).phase, EtchingPhase::Done, "{:?}", world.log(0));
+    let all: Vec<_> = world.chain.confirmed().collect();
+    let least = FeeRate::from_sat_per_vb(8).unwrap().fee_wu(all[1].weight()).unwrap().to_sat();
+    let fee = world.chain.fee(all[1]);
+    assert!(fee >= least, "it pays {fee}, and the commitment holds four times what was usual");
+    assert_nothing_lost(&world, 0);
+}
+
+#[test]
+fn a_commitment_that_is_refused_the_second_time_is_not_forgotten() {
+    let mut world = ready(39, 1);
+    answered(&mut world, 0, etch()).unwrap();
+    world.chain.is_full = true;
+    world.chain.mempool.clear();
+    world.look();
+    world.run(Duration::from_secs(5));
+    assert_eq!(etchings(&mut world, 0).len(), 1, "others may have it in their mempools: {:?}", world.log(0));
+    world.chain.is_full = false;
+    assert_eq!(ended(&mut world, 0).phase, EtchingPhase::Done, "{:?}", world.log(0));
+    assert_nothing_lost(&world, 0);
+}
+
+#[test]
+fn a_commitment_whose_fee_is_raised_while_it_is_withdrawn_comes_back() {
+    let mut world = ready(40, 1);
+    let Ok(Reply::Etching(report)) = answered(&mut world, 0, etch()) else { panic!("{:?}", world.log(0)) };
+    world.ask(0, Command::CancelEtching { name: NAME.to_owned() }).unwrap();
+    world.run(Duration::from_secs(5));
+    let fee_rate = FeeRate::from_sat_per_vb(25).unwrap();
+    let raised = sent(answered(&mut world, 0, Command::Bump { txid: report.commitment.unwrap(), fee_rate }));
+    assert_eq!(ended(&mut world, 0).phase, EtchingPhase::Abandoned, "{:?}", world.log(0));
+    let confirmed: Vec<Txid> = world.chain.confirmed().map(bitcoin::Transaction::compute_txid).collect();
+    assert!(confirmed.len() == 2 && confirmed[0] == raised, "{confirmed:?}");
+    assert_nothing_lost(&world, 0);
+}
+
+#[test]
+fn a_commitment_of_a_lost_store_comes_back_though_somebody_else_has_the_name() {
+    let mut world = ready(41, 2);
+    answered(&mut world, 0, etch()).unwrap();
+    world.block();
+    world.run(Duration::from_secs(20));
+    world.nodes[0].stored = darkswap_trader::store::Stored::new();
+    world.nodes[0].settings.recovers = true;
+    world.replace(0);
+    answered(&mut world, 1, etch()).unwrap();
+    assert_eq!(ended(&mut world, 1).phase, EtchingPhase::Done);
+    let text = refused(&mut world, 0, etch());
+    assert!(text.contains("has the name") && text.contains("asset cancel"), "{text}");
+    assert_eq!(world.ask(0, Command::CancelEtching { name: NAME.to_owned() }), Ok(Reply::Done));
+    assert_eq!(ended(&mut world, 0).phase, EtchingPhase::Abandoned, "{:?}", world.log(0));
+    assert_nothing_lost(&world, 0);
+    assert!(world.ask(0, Command::CancelEtching { name: NAME.to_owned() }).is_err());
 }
 
 #[test]
