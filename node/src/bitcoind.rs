@@ -139,15 +139,14 @@ impl Client {
         pruned(hash, self.ask(question, |body| answer::previous_outputs(body, hash, wanted)).await)
     }
 
-    /// A transaction that waits in bitcoind's mempool (`getrawtransaction`); none when it does not. One that is in a block is found only by
-    /// a bitcoind with `-txindex`.
+    /// A transaction that waits in bitcoind's mempool (`getrawtransaction` with verbosity 1); none when it is in a block, or nowhere.
     ///
     /// # Errors
     /// [`RpcError`].
-    pub async fn transaction(&self, txid: Txid) -> Result<Option<Transaction>, RpcError> {
-        let question = Question { method: "getrawtransaction", params: json!([txid]), limit: MAX_HEX };
-        let answer = self.ask(question, |body| answer::transaction(body, txid)).await;
-        none_for(code::INVALID_ADDRESS_OR_KEY, answer)
+    pub async fn waiting(&self, txid: Txid) -> Result<Option<Transaction>, RpcError> {
+        let question = Question { method: "getrawtransaction", params: json!([txid, 1]), limit: MAX_HEX };
+        let answer = self.ask(question, |body| answer::waiting(body, txid)).await;
+        Ok(none_for(code::INVALID_ADDRESS_OR_KEY, answer)?.flatten())
     }
 
     async fn ask<T>(&self, question: Question, read: impl FnOnce(&[u8]) -> Result<T, Fault>) -> Result<T, RpcError> {

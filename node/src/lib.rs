@@ -17,6 +17,7 @@ pub mod limits;
 mod message_codec;
 mod node;
 mod private_file;
+mod reach;
 pub mod rune_index;
 mod runtime;
 mod runtime_tokio;

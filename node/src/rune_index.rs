@@ -14,11 +14,13 @@
 //! # Invariants
 //! - What is answered of outputs is so as of exactly the block that was asked about, or there is no answer.
 //! - After a crash the file is as it was after some block; the task goes on from there.
-//! - Nobody waits for the index longer than [`PATIENCE`], and nobody waits for it at all while it is far behind or cannot follow.
+//! - Nobody waits longer than [`PATIENCE`] for a block and as long again for bitcoind's mempool, and nobody waits at all while the index
+//!   is far behind or cannot follow.
 //!
 //! Deliberately absent: alkanes, for which every contract would have to be run. Of an output that may carry some nothing is said; that
 //! is decided where the transactions are (`chain::coins`).
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +30,7 @@ use darkswap_trade::coin::Holdings;
 use darkswap_wallet::bdk_chain::BlockId;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::bitcoind::Client;
@@ -83,12 +85,14 @@ struct Shared {
     nudge: Notify,
 }
 
-/// An index that follows its chain. Clones are the same one.
+/// An index that follows its chain, until the last clone of it is dropped. Clones are the same one.
 #[derive(Clone)]
 pub struct RuneIndex {
     shared: Arc<Shared>,
     /// For transactions that wait: a block on its way keeps nobody waiting for them.
     mempool: Arc<dyn Blocks>,
+    /// Dropped with the last clone, which ends the task.
+    _end: Arc<oneshot::Sender<Infallible>>,
 }
 
 impl RuneIndex {
@@ -113,8 +117,16 @@ impl RuneIndex {
         runtime.fill_random(&mut seed);
         let shared = Arc::new(Shared { rows, blocks, progress: watch::Sender::default(), nudge: Notify::new() });
         let follower = Follower::new(Arc::clone(&shared), u64::from_le_bytes(seed));
-        runtime.spawn("rune index", Box::pin(follower.run()));
-        Self { shared, mempool }
+        let (end, ended) = oneshot::channel();
+        let follow = async move {
+            tokio::select! {
+                biased;
+                _ = ended => {}
+                () = follower.run() => {}
+            }
+        };
+        runtime.spawn("rune index", Box::pin(follow));
+        Self { shared, mempool, _end: Arc::new(end) }
     }
 
     /// Where it is, now and whenever it moves.

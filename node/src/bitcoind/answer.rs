@@ -139,14 +139,21 @@ pub(crate) fn previous_outputs(
     }
 }
 
-/// Reads the answer to `getrawtransaction` with verbosity 0: the transaction with this id.
-pub(crate) fn transaction(body: &[u8], txid: Txid) -> Result<Transaction, Fault> {
-    let transaction: Transaction = consensus(body, "a transaction in hexadecimal")?;
+/// Reads the answer to `getrawtransaction` with verbosity 1: the transaction with this id; none if it is in a block.
+pub(crate) fn waiting(body: &[u8], txid: Txid) -> Result<Option<Transaction>, Fault> {
+    #[derive(Deserialize)]
+    struct Told {
+        hex: String,
+        // With `-txindex` transactions in blocks are told as well.
+        blockhash: Option<BlockHash>,
+    }
+    let Told { hex, blockhash } = result(body)?;
+    let transaction: Transaction = decoded(&hex, "a transaction in hexadecimal")?;
     let found = transaction.compute_txid();
     if found != txid {
         return Err(malformed(format!("transaction {found}"), "the transaction that was asked for"));
     }
-    Ok(transaction)
+    Ok(blockhash.is_none().then_some(transaction))
 }
 
 /// An answer of either version of JSON-RPC.
@@ -175,7 +182,11 @@ fn result<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
 
 fn consensus<T: Decodable>(body: &[u8], expected: &'static str) -> Result<T, Fault> {
     let hex: String = result(body)?;
-    deserialize_hex(&hex).map_err(|error| malformed(error.to_string(), expected))
+    decoded(&hex, expected)
+}
+
+fn decoded<T: Decodable>(hex: &str, expected: &'static str) -> Result<T, Fault> {
+    deserialize_hex(hex).map_err(|error| malformed(error.to_string(), expected))
 }
 
 fn malformed(found: impl AsRef<str>, expected: &'static str) -> Fault {
@@ -328,7 +339,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = (tip(&bytes), block_hash(&bytes), transaction(&bytes, Txid::all_zeros()));
+            let _ = (tip(&bytes), block_hash(&bytes), waiting(&bytes, Txid::all_zeros()));
             let _ = (block(&bytes, BlockHash::all_zeros()), previous_outputs(&bytes, BlockHash::all_zeros(), &BTreeSet::new()));
         }
 

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::error::Error as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,15 +17,12 @@ use tokio::time::timeout;
 use super::answer::shown;
 use super::error::RpcError;
 use super::login::{Authorization, authorization};
-use crate::config::{Bitcoind, ServerAddress};
-use crate::ice_server::Host;
-use crate::runtime::{Runtime, TcpStream};
+use crate::config::Bitcoind;
+use crate::reach::reach;
+use crate::runtime::Runtime;
 
 /// How long a connection may take: bitcoind is near.
 const CONNECT: Duration = Duration::from_secs(10);
-
-/// Addresses of a name that are tried: one of each family, and some.
-const MAX_ADDRESSES: usize = 4;
 
 /// A connection that logs in. The task that carries its bytes ends with it.
 pub(super) struct Connection {
@@ -62,7 +58,7 @@ impl Connection {
         let address = &bitcoind.address;
         let unreachable = |reason| RpcError::Unreachable { address: address.clone(), reason };
         let authorization = authorization(&bitcoind.login)?;
-        let stream = match timeout(CONNECT, connect(runtime, address)).await {
+        let stream = match timeout(CONNECT, reach(runtime, address)).await {
             Ok(connected) => connected.map_err(unreachable)?,
             Err(_) => return Err(unreachable(format!("no connection within {} s", CONNECT.as_secs()))),
         };
@@ -117,23 +113,6 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Broken> {
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
-}
-
-async fn connect(runtime: &dyn Runtime, address: &ServerAddress) -> Result<Box<dyn TcpStream>, String> {
-    let addresses = match &address.host {
-        Host::Ip(address) => vec![*address],
-        Host::Name(name) => {
-            runtime.resolve(name).await.map_err(|error| format!("the name does not resolve: {error}"))?
-        }
-    };
-    let mut last = "the name has no address".to_owned();
-    for ip in addresses.into_iter().take(MAX_ADDRESSES) {
-        match runtime.connect_tcp(SocketAddr::new(ip, address.port)).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = format!("it does not take connections: {error}"),
-        }
-    }
-    Err(last)
 }
 
 fn broken(error: hyper::Error) -> Broken {

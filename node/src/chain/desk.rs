@@ -312,7 +312,7 @@ impl Desk {
             if std::mem::take(&mut link.announced) {
                 self.refresh(link).await?;
                 self.tell_tip(link).await?;
-                continue;
+                // Not from the beginning: a server that tells of tips all the time would keep everything else waiting.
             }
             if std::mem::take(&mut self.stirred) {
                 self.tell(ChainInput::Stirred).await?;
@@ -339,6 +339,8 @@ impl Desk {
         let second = self.servers.second(link.server, now.max(check));
         let second = second.map(|server| (server, check));
         tokio::select! {
+            // Noted while something else was done. In turns with the others, so that no server can keep a second opinion away.
+            () = std::future::ready(()), if link.announced || self.stirred => {}
             request = self.requests.recv() => self.file(request.ok_or(Trouble::Stopped)?),
             notice = link.notices.recv() => {
                 let notice = notice.ok_or_else(|| link.connection.trouble())?;

@@ -10,13 +10,17 @@ use std::time::Duration;
 
 use bitcoin::Transaction;
 use electrum_streaming_client::request::{BroadcastTx, GetTx};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::desk::{Desk, Link};
 use super::misbehaviour::{Misbehaviour, Trouble};
 
 /// How long a broadcast may take to reach another server.
 pub(super) const SPREAD: Duration = Duration::from_secs(20);
+
+/// How long another server may be asked, while the one in use waits: a few answers of a slow one. Headers that it has shown by then
+/// are kept, so that one with many goes on with them the next time.
+const COMPARISON: Duration = Duration::from_secs(60);
 
 /// Broadcasts that wait to be looked up. The oldest ones give way: their owners broadcast again when they are missing.
 const MAX_BROADCASTS: usize = 256;
@@ -57,7 +61,9 @@ impl Desk {
         let due = waiting.iter().take_while(|(due, _)| *due <= now).count();
         let broadcasts: Vec<Arc<Transaction>> = waiting.drain(..due).map(|(_, transaction)| transaction).collect();
         let before = self.headers.tip();
-        match self.compare(link, server, &broadcasts).await {
+        let late = || Trouble::Lost(format!("it was not done with a comparison within {} s", COMPARISON.as_secs()));
+        let compared = timeout(COMPARISON, self.compare(link, server, &broadcasts)).await;
+        match compared.unwrap_or_else(|_| Err(late())) {
             // Only what is said of the server in use comes as a value.
             Ok(Some(misbehaviour)) => return Err(misbehaviour.into()),
             Ok(None) => {}

@@ -1,6 +1,5 @@
 //! The servers to ask, and which of them is worth asking now.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use tokio::time::{Instant, timeout};
 
 use super::misbehaviour::Trouble;
 use super::tls;
-use crate::config::{ElectrumServer, Security, ServerAddress};
-use crate::ice_server::Host;
-use crate::runtime::{Runtime, TcpStream};
+use crate::config::{ElectrumServer, Security};
+use crate::reach::reach;
+use crate::runtime::Runtime;
 
 /// Servers at most: more are not worth their configuration.
 pub const MAX_SERVERS: usize = 16;
@@ -28,9 +27,6 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 
 /// How long a connection may take to open, its name to resolve and TLS to shake hands included.
 const CONNECT: Duration = Duration::from_secs(15);
-
-/// Addresses of one name that are tried.
-const MAX_ADDRESSES: usize = 4;
 
 /// What a connection is made of: bytes in both directions, with TLS or without.
 pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -114,23 +110,6 @@ pub(super) async fn connect(runtime: &Arc<dyn Runtime>, server: &ElectrumServer)
         Ok(connected) => connected,
         Err(_) => Err(Trouble::Lost(format!("no connection within {} s", CONNECT.as_secs()))),
     }
-}
-
-async fn reach(runtime: &dyn Runtime, address: &ServerAddress) -> Result<Box<dyn TcpStream>, String> {
-    let addresses = match &address.host {
-        Host::Ip(address) => vec![*address],
-        Host::Name(name) => {
-            runtime.resolve(name).await.map_err(|error| format!("the name does not resolve: {error}"))?
-        }
-    };
-    let mut last = "the name has no address".to_owned();
-    for ip in addresses.into_iter().take(MAX_ADDRESSES) {
-        match runtime.connect_tcp(SocketAddr::new(ip, address.port)).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = format!("it does not take connections: {error}"),
-        }
-    }
-    Err(last)
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Blocks for Bitcoind {
     }
 
     fn waiting(&self, txid: Txid) -> Answer<'_, Option<Transaction>> {
-        self.client.transaction(txid).map(words).boxed()
+        self.client.waiting(txid).map(words).boxed()
     }
 }
 

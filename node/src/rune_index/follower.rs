@@ -48,7 +48,7 @@ impl Follower {
         Self { shared, backoff: Backoff::new(RETRY.0, RETRY.1, seed) }
     }
 
-    /// Follows as long as the host runs.
+    /// Follows for ever: whoever runs it ends it.
     pub(super) async fn run(mut self) {
         loop {
             match self.catch_up().await {

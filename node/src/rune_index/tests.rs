@@ -226,6 +226,24 @@ async fn who_asks_about_a_block_that_is_not_there_yet_waits_for_it_a_while() {
     assert!(asked.elapsed() < PATIENCE);
 }
 
+#[tokio::test]
+async fn it_ends_with_its_last_handle_and_frees_its_file() {
+    let chain = Chain::new(12);
+    let blocks: Arc<dyn Blocks> = Arc::new(chain.clone());
+    let task = Arc::downgrade(&blocks);
+    let index = RuneIndex::follow(open(Image::default()), blocks, Arc::new(chain.clone()), &runtime());
+    reaches(&index, chain.tip()).await;
+    drop(index.clone());
+    reaches(&index, chain.tip()).await;
+    drop(index);
+    let ended = async {
+        while task.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), ended).await.expect("nobody can ask it any more");
+}
+
 /// A confirmed output of a chain with at least so many units of some rune.
 fn rich(chain: &Chain) -> (OutPoint, RuneId, u128) {
     let state = chain.expected(chain.tip().height);

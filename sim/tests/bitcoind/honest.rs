@@ -19,11 +19,12 @@ fn blocks_and_what_they_spend_are_told_over_one_connection() {
         let client = scene.client();
         let payment = scene.pay();
         let txid = payment.compute_txid();
-        assert_eq!(client.transaction(txid).await, Ok(Some(payment)));
-        assert_eq!(client.transaction(Txid::all_zeros()).await, Ok(None));
+        assert_eq!(client.waiting(txid).await, Ok(Some(payment)));
+        assert_eq!(client.waiting(Txid::all_zeros()).await, Ok(None));
 
         let (coin, created) = (scene.coin, scene.chain(|node, _| node.chain().height()));
         scene.chain(|node, now| node.mine(now, 1));
+        assert_eq!(client.waiting(txid).await, Ok(None), "it is in a block");
         let (height, expected) =
             scene.chain(|node, _| (node.chain().height(), node.chain().block(node.chain().height()).cloned().unwrap()));
         let hash = expected.block_hash();

@@ -162,6 +162,72 @@ async fn a_swallowed_broadcast_goes_out_by_another_server_and_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn so_is_one_that_a_server_says_to_have_had_before() {
+    /// A broadcast's answer is nothing but the transaction's id.
+    fn deny(answer: String) -> String {
+        let Ok(value) = serde_json::from_str::<serde_json::Value>(&answer) else { return answer };
+        if value["result"].as_str().is_none_or(|text| text.len() != 64) {
+            return answer;
+        }
+        let error = serde_json::json!({"code": 1, "message": "txn-already-in-mempool"});
+        serde_json::json!({"jsonrpc": "2.0", "id": value["id"], "error": error}).to_string()
+    }
+    let world = World::with(vec![Peer::Liar(Server::default(), deny), Peer::Server(Server::default())]);
+    let coins = world.fund(1);
+    world.server(0, |server| server.faults_mut().swallow_broadcasts());
+    let payment = pay(coins[0], spendable_script(BOB), 90_000);
+    let txid = payment.compute_txid();
+    let mut client = world.client();
+    world.server(0, |server| server.faults_mut().hide(txid));
+    client.ask(ChainRequest::Broadcast(payment));
+    client.until(|input| matches!(input, ChainInput::Broadcast { outcome: Ok(()), .. }).then_some(())).await;
+    assert_eq!(misbehaviour(&mut client).await, (Misbehaviour::Swallowed(txid), 0));
+    assert!(world.chain(|node| node.mempool().entry(&txid).is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_tells_of_a_tip_all_the_time_keeps_nothing_waiting() {
+    /// Before each answer it says that there is another tip.
+    fn insist(answer: String) -> String {
+        let header = serialize_hex(&bitcoin::constants::genesis_block(bitcoin::Network::Regtest).header);
+        let params = serde_json::json!([{"height": 0, "hex": header}]);
+        let notice = serde_json::json!({"jsonrpc": "2.0", "method": "blockchain.headers.subscribe", "params": params});
+        format!("{notice}\n{answer}")
+    }
+    let world = World::with(vec![Peer::Liar(Server::default(), insist), Peer::Server(Server::default())]);
+    let coins = world.fund(1);
+    world.server(0, |server| server.faults_mut().swallow_broadcasts());
+    let payment = pay(coins[0], spendable_script(BOB), 90_000);
+    let txid = payment.compute_txid();
+    let mut client = world.client();
+    world.server(0, |server| server.faults_mut().hide(txid));
+    client.ask(ChainRequest::Broadcast(payment));
+    client.until(|input| matches!(input, ChainInput::Broadcast { outcome: Ok(()), .. }).then_some(())).await;
+    // And the other server is still asked what it says.
+    assert_eq!(misbehaviour(&mut client).await, (Misbehaviour::Swallowed(txid), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_server_that_takes_long_keeps_the_first_one_waiting_for_a_minute_at_most() {
+    let slow = Peer::Slow(Server::default(), Duration::from_secs(29));
+    let world = World::with(vec![Peer::Server(Server::default()), slow]);
+    let mut payments = world.fund(11).into_iter().map(|coin| pay(coin, spendable_script(BOB), 90_000));
+    let mut client = world.client();
+    for payment in payments.by_ref().take(10) {
+        client.ask(ChainRequest::Broadcast(payment));
+        client.until(|input| matches!(input, ChainInput::Broadcast { .. }).then_some(())).await;
+    }
+    // By now the second one is asked whether it has them.
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    let asked = tokio::time::Instant::now();
+    client.ask(ChainRequest::Broadcast(payments.next().expect("there is one more")));
+    client.until(|input| matches!(input, ChainInput::Broadcast { .. }).then_some(())).await;
+    assert!(asked.elapsed() <= Duration::from_secs(60), "{:?}", asked.elapsed());
+    let left = client.event(|event| matches!(event, ChainEvent::Left { .. })).await;
+    assert_eq!(*left.server(), address(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wrong_header_is_named_with_its_height() {
     let world = World::with(vec![Peer::Liar(Server::default(), spoil_header), Peer::Server(Server::default())]);
     world.fund(1);

@@ -46,6 +46,8 @@ pub(crate) enum Peer {
     Babbler(Vec<u8>),
     /// A server whose answers are changed on their way.
     Liar(Server, fn(String) -> String),
+    /// A server that takes so long for each answer.
+    Slow(Server, Duration),
 }
 
 struct State {
@@ -103,7 +105,7 @@ impl World {
 
     pub(crate) fn server<T>(&self, index: usize, change: impl FnOnce(&mut Server) -> T) -> T {
         self.peer(index, |peer| match peer {
-            Peer::Server(server) | Peer::Liar(server, _) => change(server),
+            Peer::Server(server) | Peer::Liar(server, _) | Peer::Slow(server, _) => change(server),
             Peer::Nobody | Peer::Babbler(_) => panic!("no server listens there"),
         })
     }
@@ -249,7 +251,7 @@ impl Runtime for World {
                 match &state.peers[index] {
                     Peer::Nobody => return Err(io::ErrorKind::ConnectionRefused.into()),
                     Peer::Babbler(words) => Some(words.clone()),
-                    Peer::Server(_) | Peer::Liar(..) => None,
+                    Peer::Server(_) | Peer::Liar(..) | Peer::Slow(..) => None,
                 }
             };
             let (ours, theirs) = tokio::io::duplex(1 << 16);
@@ -306,10 +308,22 @@ impl World {
             }
             let Some(lines) = self.lines(&mut session, index) else { return };
             for line in lines {
+                if let Some(pause) = self.pause(index) {
+                    tokio::time::sleep(pause).await;
+                }
                 if stream.write_all(line.as_bytes()).await.is_err() || stream.write_all(b"\n").await.is_err() {
                     return;
                 }
             }
+        }
+    }
+
+    fn pause(&self, index: usize) -> Option<Duration> {
+        match &self.lock().peers[index] {
+            Peer::Slow(_, pause) => Some(*pause),
+            // So that time goes on also while a liar has something to say all the time.
+            Peer::Liar(..) => Some(Duration::from_millis(1)),
+            Peer::Server(_) | Peer::Nobody | Peer::Babbler(_) => None,
         }
     }
 
@@ -323,7 +337,7 @@ impl World {
         let mut state = self.lock();
         let State { node, peers, .. } = &mut *state;
         let (server, lie) = match &mut peers[index] {
-            Peer::Server(server) => (server, None),
+            Peer::Server(server) | Peer::Slow(server, _) => (server, None),
             Peer::Liar(server, lie) => (server, Some(*lie)),
             Peer::Nobody | Peer::Babbler(_) => return None,
         };
