@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
+mod executable;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use darkswap_records::summary::{Status, Summary};
+use executable::{Place, supported};
 
 const GOOD: &str = "\
 title: One relay on its own
@@ -27,59 +28,19 @@ expect:
   - max(crsh) == 0
 ";
 
-/// A folder of its own with `scenarios/relay/good.yaml`, in which the executable runs.
-struct Place {
-    dir: tempfile::TempDir,
+/// A place with `scenarios/relay/good.yaml`.
+fn place() -> Place {
+    Place::with(&[("scenarios/relay/good.yaml", GOOD)])
 }
 
-/// What an invocation came to.
-struct Done {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Place {
-    fn new() -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap() };
-        place.write("scenarios/relay/good.yaml", GOOD);
-        place
-    }
-
-    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn call(&self, arguments: &[&str]) -> Done {
-        let output = Command::new(env!("CARGO_BIN_EXE_darkswap-sim"))
-            .args(arguments)
-            .current_dir(self.dir.path())
-            .env_remove("NO_COLOR")
-            .output()
-            .unwrap();
-        let Output { status, stdout, stderr } = output;
-        Done { code: status.code(), out: String::from_utf8(stdout).unwrap(), err: String::from_utf8(stderr).unwrap() }
-    }
-
-    fn summary(&self, folder: &str) -> Summary {
-        Summary::from_json(&fs::read(self.path(folder).join("summary.json")).unwrap()).unwrap()
-    }
-}
-
-/// Whether runs can start here; where not, every run says so and there is nothing to test.
-fn supported() -> bool {
-    darkswap_sim::platform::supported().is_ok()
+/// What a run in this folder came to.
+fn summary(place: &Place, folder: &str) -> Summary {
+    Summary::from_json(&fs::read(place.path(folder).join("summary.json")).unwrap()).unwrap()
 }
 
 #[test]
 fn a_bad_scenario_is_located_and_nothing_is_run() {
-    let place = Place::new();
+    let place = place();
     place.write("scenarios/bad.yaml", BAD);
     let done = place.call(&["run", "scenarios"]);
     assert_eq!(done.code, Some(2), "{}", done.err);
@@ -99,7 +60,7 @@ fn a_bad_scenario_is_located_and_nothing_is_run() {
 
 #[test]
 fn a_path_with_nothing_there_is_bad_input() {
-    let place = Place::new();
+    let place = place();
     let done = place.call(&["check", "scenarios/relay/god.yaml", "scenarios/nothing"]);
     assert_eq!(done.code, Some(2));
     assert!(done.err.contains("scenarios/relay/god.yaml: found nothing there"), "{}", done.err);
@@ -109,7 +70,7 @@ fn a_path_with_nothing_there_is_bad_input() {
 
 #[test]
 fn wrong_arguments_are_bad_input() {
-    let place = Place::new();
+    let place = place();
     let wrong: [&[&str]; 9] = [
         &[],
         &["run"],
@@ -132,7 +93,7 @@ fn wrong_arguments_are_bad_input() {
 
 #[test]
 fn check_says_what_is_in_order_and_what_is_not() {
-    let place = Place::new();
+    let place = place();
     let good = place.call(&["check", "scenarios"]);
     assert_eq!(
         (good.code, good.out.as_str()),
@@ -156,7 +117,7 @@ fn check_says_what_is_in_order_and_what_is_not() {
 
 #[test]
 fn list_shows_the_scenarios_folder_unless_told_otherwise() {
-    let place = Place::new();
+    let place = place();
     let table = place.call(&["list"]);
     assert_eq!(table.code, Some(0), "{}", table.err);
     let rows: Vec<Vec<&str>> = table.out.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -171,7 +132,7 @@ fn list_shows_the_scenarios_folder_unless_told_otherwise() {
 
 #[test]
 fn help_explains_the_workflow_and_the_exit_codes() {
-    let place = Place::new();
+    let place = place();
     let help = place.call(&["--help"]);
     assert_eq!(help.code, Some(0));
     for part in ["Workflow:", "darkswap-sim replay runs/latest", "Exit codes:", "130"] {
@@ -186,7 +147,7 @@ fn a_failed_invocation_leaves_its_summary_and_its_report() {
     if !supported() {
         return;
     }
-    let place = Place::new();
+    let place = place();
     // No run can have a folder of its own, so none can start.
     place.write("out/relay", "in the way");
     let done = place.call(&["run", "scenarios", "--out", "out", "--jobs", "1", "--keep-going"]);
@@ -196,7 +157,7 @@ fn a_failed_invocation_leaves_its_summary_and_its_report() {
     assert!(done.out.contains("cannot empty out/relay/good/seed-2"), "{}", done.out);
     assert!(done.out.contains("report: out/report.html") && !done.out.contains('\x1b'), "{}", done.out);
 
-    let summary = place.summary("out");
+    let summary = summary(&place, "out");
     assert_eq!(
         summary.runs.iter().map(|run| (run.seed, run.status)).collect::<Vec<_>>(),
         [1, 2, 3].map(|seed| (seed, Status::Crashed))
@@ -215,12 +176,12 @@ fn latest_points_to_the_last_invocation() {
     if !supported() {
         return;
     }
-    let place = Place::new();
+    let place = place();
     // The last of four shards of three runs is empty: an invocation without a worker.
     let done = place.call(&["run", "scenarios", "--shard", "4/4"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(done.err.contains("shard 4/4 has no run"), "{}", done.err);
-    assert_eq!(place.summary("runs/latest").runs, []);
+    assert_eq!(summary(&place, "runs/latest").runs, []);
     assert_eq!(place.call(&["report", "runs/latest"]).code, Some(0));
 
     assert_eq!(place.call(&["run", "scenarios", "--shard", "4/4", "--out", "elsewhere"]).code, Some(0));
@@ -232,7 +193,7 @@ fn a_worker_without_an_order_says_so() {
     if !supported() {
         return;
     }
-    let done = Place::new().call(&["worker", "--order", "-"]);
+    let done = place().call(&["worker", "--order", "-"]);
     assert_eq!((done.code, done.out.as_str()), (Some(2), ""));
     assert!(done.err.contains("the order is not in order"), "{}", done.err);
 }

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
+mod executable;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::time::SystemTime;
 
+use executable::{Done, Place, supported};
 use serde_json::Value;
 
 const BASE: &str = "\
@@ -34,65 +35,28 @@ compare: [max(connect_time), last(packets_sent)]
 /// The plan's name as a file.
 const FILE: &str = "scenarios/links.plan.yaml";
 
-/// A folder of its own in which the executable runs.
-struct Place {
-    dir: tempfile::TempDir,
+/// A place with a plan and its scenario.
+fn place() -> Place {
+    Place::with(&[("scenarios/base.yaml", BASE), (FILE, PLAN)])
 }
 
-/// What an invocation came to.
-struct Done {
-    code: Option<i32>,
-    out: String,
-    err: String,
+fn ok(place: &Place, arguments: &[&str]) -> Done {
+    let done = place.call(arguments);
+    assert_eq!(done.code, Some(0), "{arguments:?}\n{}{}", done.out, done.err);
+    done
 }
 
-impl Place {
-    fn new() -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap() };
-        place.write("scenarios/base.yaml", BASE);
-        place.write(FILE, PLAN);
-        place
-    }
-
-    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn call(&self, arguments: &[&str]) -> Done {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_darkswap-sim"));
-        let Output { status, stdout, stderr } = command.args(arguments).current_dir(self.dir.path()).output().unwrap();
-        Done { code: status.code(), out: String::from_utf8(stdout).unwrap(), err: String::from_utf8(stderr).unwrap() }
-    }
-
-    fn ok(&self, arguments: &[&str]) -> Done {
-        let done = self.call(arguments);
-        assert_eq!(done.code, Some(0), "{arguments:?}\n{}{}", done.out, done.err);
-        done
-    }
-
-    fn comparison(&self, folder: &str) -> [Vec<u8>; 3] {
-        ["html", "json", "csv"].map(|kind| fs::read(self.path(folder).join(format!("comparison.{kind}"))).unwrap())
-    }
-
-    fn written(&self, folder: &str, cell: &str) -> SystemTime {
-        fs::metadata(self.path(folder).join("links").join(cell).join("cell.json")).unwrap().modified().unwrap()
-    }
+fn comparison(place: &Place, folder: &str) -> [Vec<u8>; 3] {
+    ["html", "json", "csv"].map(|kind| fs::read(place.path(folder).join(format!("comparison.{kind}"))).unwrap())
 }
 
-/// Whether runs can start here; where not, every run says so and there is nothing to test.
-fn supported() -> bool {
-    darkswap_sim::platform::supported().is_ok()
+fn written(place: &Place, folder: &str, cell: &str) -> SystemTime {
+    fs::metadata(place.path(folder).join("links").join(cell).join("cell.json")).unwrap().modified().unwrap()
 }
 
 #[test]
 fn a_bad_plan_is_located_and_nothing_is_run() {
-    let place = Place::new();
+    let place = place();
     place.write(FILE, &PLAN.replace("[tcp]", "[tpc]").replace("max(connect_time)", "max(conect_time)"));
     let done = place.call(&["sweep", FILE]);
     assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{}", done.err);
@@ -117,7 +81,7 @@ fn a_bad_plan_is_located_and_nothing_is_run() {
 
 #[test]
 fn one_seed_is_refused() {
-    let place = Place::new();
+    let place = place();
     place.write(FILE, &PLAN.replace("1..3", "5"));
     let done = place.call(&["sweep", FILE]);
     assert_eq!(done.code, Some(2));
@@ -128,14 +92,14 @@ fn one_seed_is_refused() {
 
 #[test]
 fn a_plan_is_no_scenario_and_a_scenario_no_plan() {
-    let place = Place::new();
+    let place = place();
     let done = place.call(&["run", FILE]);
     assert!(done.code == Some(2), "{}", done.err);
     if supported() {
         assert!(done.err.contains("found a plan, expected a scenario file"), "{}", done.err);
         assert!(done.err.contains(&format!("help: darkswap-sim sweep {FILE}")), "{}", done.err);
     }
-    assert_eq!(place.ok(&["list", "scenarios"]).out.lines().count(), 2, "a folder's plans are left out");
+    assert_eq!(ok(&place, &["list", "scenarios"]).out.lines().count(), 2, "a folder's plans are left out");
     let done = place.call(&["sweep", "scenarios/base.yaml"]);
     assert!(
         done.code == Some(2) && done.err.contains("expected a plan, whose name ends in `.plan.yaml`"),
@@ -146,8 +110,8 @@ fn a_plan_is_no_scenario_and_a_scenario_no_plan() {
 
 #[test]
 fn a_dry_run_counts_and_runs_nothing() {
-    let place = Place::new();
-    let done = place.ok(&["sweep", FILE, "--dry-run"]);
+    let place = place();
+    let done = ok(&place, &["sweep", FILE, "--dry-run"]);
     assert_eq!(done.out, "6 runs: 2 variants, 1 point, 3 seeds, 48 s simulated\n  links/quic\n  links/tcp\n");
     assert!(!place.path("runs").exists());
 }
@@ -157,40 +121,40 @@ fn shards_and_what_went_on_come_to_the_same_bytes_as_one_sweep() {
     if !supported() {
         return;
     }
-    let place = Place::new();
-    let whole = place.ok(&["sweep", FILE, "--out", "whole"]);
+    let place = place();
+    let whole = ok(&place, &["sweep", FILE, "--out", "whole"]);
     assert!(whole.out.contains("6 of 6 runs compared"), "{}", whole.out);
 
     // Two shards in folders of their own.
-    let first = place.ok(&["sweep", FILE, "--shard", "1/2", "--out", "one"]);
+    let first = ok(&place, &["sweep", FILE, "--shard", "1/2", "--out", "one"]);
     assert!(first.out.contains("shard 1/2 has its 3 runs in one"), "{}", first.out);
     assert!(!place.path("one/comparison.html").exists());
     let missing = place.call(&["compare", "one", "--out", "too-early"]);
     assert!(missing.code == Some(2) && missing.err.contains("3 of 6 cells have not run"), "{}", missing.err);
-    place.ok(&["sweep", FILE, "--shard", "2/2", "--out", "two"]);
-    place.ok(&["compare", "one", "two", "--out", "both"]);
-    assert_eq!(place.comparison("whole"), place.comparison("both"));
+    ok(&place, &["sweep", FILE, "--shard", "2/2", "--out", "two"]);
+    ok(&place, &["compare", "one", "two", "--out", "both"]);
+    assert_eq!(comparison(&place, "whole"), comparison(&place, "both"));
 
     // Two shards in one folder: the second finds nothing missing, and compares.
-    place.ok(&["sweep", FILE, "--shard", "1/2", "--out", "shared"]);
-    place.ok(&["sweep", FILE, "--shard", "2/2", "--out", "shared"]);
-    assert_eq!(place.comparison("whole"), place.comparison("shared"));
+    ok(&place, &["sweep", FILE, "--shard", "1/2", "--out", "shared"]);
+    ok(&place, &["sweep", FILE, "--shard", "2/2", "--out", "shared"]);
+    assert_eq!(comparison(&place, "whole"), comparison(&place, "shared"));
 
     // As an interrupt leaves it: a run without its end.
     let cell = place.path("whole/links/tcp/seed-2");
     fs::remove_file(cell.join("cell.json")).unwrap();
     fs::write(cell.join("records.jsonl"), "{\"record\":\"run\"").unwrap();
-    let (before, expected) = (place.written("whole", "tcp/seed-1"), place.comparison("both"));
-    let again = place.ok(&["sweep", FILE, "--out", "whole"]);
+    let (before, expected) = (written(&place, "whole", "tcp/seed-1"), comparison(&place, "both"));
+    let again = ok(&place, &["sweep", FILE, "--out", "whole"]);
     assert!(again.err.contains("6 runs: 2 variants, 1 point, 3 seeds; 5 have run before"), "{}", again.err);
-    assert_eq!((place.written("whole", "tcp/seed-1"), place.comparison("whole")), (before, expected));
+    assert_eq!((written(&place, "whole", "tcp/seed-1"), comparison(&place, "whole")), (before, expected));
 
     // What changed is run again, and nothing else.
     place.write(FILE, &PLAN.replace("[tcp]}", "[tcp], duration: 9s}"));
-    let quic = place.written("whole", "quic/seed-1");
-    let changed = place.ok(&["sweep", FILE, "--out", "whole", "--json"]);
+    let quic = written(&place, "whole", "quic/seed-1");
+    let changed = ok(&place, &["sweep", FILE, "--out", "whole", "--json"]);
     assert!(changed.err.contains("3 have run before"), "{}", changed.err);
-    assert!(place.written("whole", "tcp/seed-1") > before && place.written("whole", "quic/seed-1") == quic);
+    assert!(written(&place, "whole", "tcp/seed-1") > before && written(&place, "whole", "quic/seed-1") == quic);
     let json: Value = serde_json::from_str(&changed.out).unwrap();
     assert_eq!(json["measures"][0]["rows"][1]["variant"], "tcp");
     let mixed = place.call(&["compare", "whole", "two", "--out", "mixed"]);
@@ -202,11 +166,11 @@ fn an_expectation_that_does_not_hold_is_a_result_and_no_failure() {
     if !supported() {
         return;
     }
-    let place = Place::new();
+    let place = place();
     place.write("scenarios/base.yaml", &BASE.replace("== 0%", "== 100%"));
     place.write(FILE, &PLAN.replace("1..3", "1..2"));
-    let done = place.ok(&["sweep", FILE, "--out", "out"]);
+    let done = ok(&place, &["sweep", FILE, "--out", "out"]);
     assert!(done.out.contains("4 of 4 runs compared"), "{}", done.out);
-    let html = String::from_utf8(place.comparison("out")[0].clone()).unwrap();
+    let html = String::from_utf8(comparison(&place, "out")[0].clone()).unwrap();
     assert!(html.contains("<td class=\"number\">0/2</td>"), "the page tells that none held");
 }

@@ -11,7 +11,8 @@
 //! Shards touch disjoint runs and write the same bytes elsewhere, so they may share a folder.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -193,9 +194,11 @@ fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let fresh = folder.join(format!(".{name}.{}", std::process::id()));
+    // Containers on several machines may share the folder, and have the same process ids.
+    let drawn = RandomState::new().build_hasher().finish();
+    let fresh = folder.join(format!(".{name}.{drawn:016x}"));
     fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&fresh, content))
+        .and_then(|()| File::create_new(&fresh)?.write_all(content))
         .and_then(|()| fs::rename(&fresh, path))
         .with_context(|| format!("cannot write {}", path.display()))
 }
