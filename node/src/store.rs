@@ -70,7 +70,7 @@ impl Store {
     /// Writes all of a batch, or nothing. When it returns, the batch outlives a crash.
     ///
     /// The thread waits for the disk twice: 10 ms, and 35 ms in one of a hundred cases, measured on a busy host with a virtual disk,
-    /// whether a batch has 200 bytes or 40,000. So call it by [`Runtime::blocking`](crate::Runtime::blocking).
+    /// whether a batch has 200 bytes or 40,000. So call it by [`Runtime::blocking`].
     ///
     /// # Errors
     /// [`StoreError::Failed`], and then this store refuses everything: what is on the disk is known only after it is opened again.
