@@ -13,7 +13,6 @@
 //! | [`backoff`] | when to connect again, and when to probe a silent connection |
 //! | [`prefix`] | which addresses are likely to fail, or to lie, together |
 //! | [`rtt`] | the smoothed round-trip time of RFC 6298 |
-//! | [`random`] | random bits from a seed |
 //!
 //! Invariants: no I/O, no clock, no entropy, no tasks. Time is a [`Time`] argument, random bits follow from a seed. Every machine
 //! follows one law, that of `darkswap-core`: after any `handle`, drain `poll` until it returns `None`; then sleep until `deadline`.
@@ -30,7 +29,6 @@ pub mod limiter;
 pub mod pool;
 pub mod prefix;
 pub mod quality;
-pub mod random;
 pub mod relay;
 pub mod rtt;
 

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use darkswap_connectivity::Time;
-use darkswap_connectivity::random::Random;
 use darkswap_connectivity::relay::estimate::{self, Origin};
 use darkswap_connectivity::relay::policy;
 use darkswap_connectivity::relay::reservation::{self, Settings};
+use darkswap_core::random::Random;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How often the node looks at the world in these tests.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::random::Random;
+
 /// Exponential back-off with jitter: each delay lies between half and all of `base * 2^attempts`, capped.
 ///
 /// The jitter comes from a seed that the caller draws, so that a thousand nodes that lost the same relay do not return at once
@@ -11,14 +13,14 @@ pub struct Backoff {
     base: Duration,
     cap: Duration,
     attempts: u32,
-    state: u64,
+    random: Random,
 }
 
 impl Backoff {
     /// A back-off whose first delay is at most `base` and whose every delay is at most `cap`.
     #[must_use]
     pub fn new(base: Duration, cap: Duration, seed: u64) -> Self {
-        Self { base, cap, attempts: 0, state: seed }
+        Self { base, cap, attempts: 0, random: Random::new(seed) }
     }
 
     /// The delay before the next attempt; every call doubles it until [`reset`](Self::reset).
@@ -27,22 +29,12 @@ impl Backoff {
         self.attempts = self.attempts.saturating_add(1).min(31);
         let full = self.base.checked_mul(factor).unwrap_or(self.cap).min(self.cap);
         let half = full / 2;
-        half + half.mul_f64(self.unit())
+        half + half.mul_f64(self.random.unit())
     }
 
     /// Starts again from the base delay.
     pub fn reset(&mut self) {
         self.attempts = 0;
-    }
-
-    /// The next value in `0.0..1.0` (SplitMix64).
-    fn unit(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        (z >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`message`] | messages to and from one peer: ids, retries, duplicates |
 //! | [`wire`] | the bytes of a message on a stream |
 //! | [`backoff`] | how long to wait before the next attempt |
+//! | [`random`] | random bits from a seed |
 //!
 //! Invariants: no I/O, no clock, no entropy, no tasks (the manifest proves it: no tokio, no libp2p). Time is a [`Time`] argument,
 //! random bits are arguments. Every machine follows one law: after any `handle`, drain `poll` until it returns `None`; then sleep
@@ -14,6 +15,7 @@
 pub mod backoff;
 pub mod message;
 pub mod path;
+pub mod random;
 pub mod wire;
 
 /// Time since an epoch of the caller's choice that does not move.

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use crate::Time;
-use crate::random::Random;
+use darkswap_core::random::Random;
 
 /// The life of a UDP mapping that is assumed: RFC 4787 (REQ-5) asks for two minutes, and devices in use often give 30 s.
 pub const MAPPING_LIFE: Duration = Duration::from_secs(30);

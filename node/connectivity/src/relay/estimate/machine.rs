@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::{Estimate, Input, Origin, Output, PROBE_ANSWER, RELAYS, RELAYS_PER_PREFIX, Settings};
 use crate::Time;
 use crate::prefix::{Prefix, Prefixes};
-use crate::random::Random;
 use crate::relay::policy::Candidate;
 use crate::relay::reservation::Known;
+use darkswap_core::random::Random;
 
 /// The relays that are kept in mind.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //! (Mitzenmacher, 2001).
 
 use super::{Policy, View};
-use crate::random::Random;
+use darkswap_core::random::Random;
 
 /// Draws two and chooses the one with less load, of equals the nearer. The relay in use is one of the two.
 #[derive(Debug)]

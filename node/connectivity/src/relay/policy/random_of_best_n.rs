@@ -1,7 +1,7 @@
 //! One of the nearest few, at random: near enough for each, spread enough for all.
 
 use super::{Policy, View};
-use crate::random::Random;
+use darkswap_core::random::Random;
 
 /// Draws among the `best_n` lowest round-trip times, and keeps what it drew while it is among them.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use super::{
     SHORTEST_LIFE, STANDBYS, Settings,
 };
 use crate::Time;
-use crate::random::Random;
 use crate::relay::estimate::RELAYS;
+use darkswap_core::random::Random;
 
 /// The home relay and its warm standbys.
 #[derive(Debug)]

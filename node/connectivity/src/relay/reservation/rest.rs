@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::backoff::Reconnection;
-use crate::random::Random;
 use crate::relay::estimate::RELAYS;
+use darkswap_core::random::Random;
 
 /// What is remembered of the relays that were used, [`RELAYS`] at most.
 #[derive(Debug)]
