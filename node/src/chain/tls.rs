@@ -1,11 +1,11 @@
 //! TLS to an Electrum server: by the certificate's name and issuer, or by its fingerprint.
 
-use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use bitcoin::hashes::{Hash as _, sha256};
+use bitcoin::hex::DisplayHex as _;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -96,7 +96,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let found = sha256::Hash::hash(end_entity).to_byte_array();
         let refuse = |reason: String, error: rustls::Error| {
-            let _ = self.refusal.set(format!("{reason}; its fingerprint is sha256={}", hexadecimal(&found)));
+            let _ = self.refusal.set(format!("{reason}; its fingerprint is sha256={}", found.to_lower_hex_string()));
             error
         };
         match &self.trust {
@@ -145,13 +145,6 @@ impl TimeProvider for Calendar {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use rustls::ServerConfig;
@@ -189,7 +182,7 @@ mod tests {
             stream.read_to_end(&mut heard).await.unwrap();
             Ok(heard)
         };
-        (futures::join!(client, server).0, hexadecimal(&fingerprint))
+        (futures::join!(client, server).0, fingerprint.to_lower_hex_string())
     }
 
     #[tokio::test]

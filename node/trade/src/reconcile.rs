@@ -108,7 +108,7 @@ pub enum ReconcileRefusal {
         found: usize,
     },
     /// The peer says of an id that we have it or lack it, and the contrary is true.
-    #[error("found order {} in the wrong half of the difference", hex(.id))]
+    #[error("found order {id} in the wrong half of the difference")]
     Contradiction {
         /// Which.
         id: OrderId,
@@ -119,8 +119,4 @@ pub enum ReconcileRefusal {
     /// A message after the end.
     #[error("found a message after the end of the session")]
     Over,
-}
-
-fn hex(id: &OrderId) -> String {
-    id.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }

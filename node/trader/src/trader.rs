@@ -349,7 +349,3 @@ impl Trader {
         self.report(TradeEvent::Failed { reason: reason.into() });
     }
 }
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

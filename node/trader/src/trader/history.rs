@@ -1,11 +1,12 @@
 //! Swaps that have ended.
 
+use bitcoin::hex::DisplayHex as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 use darkswap_trade::order::TraderKey;
 use darkswap_trade::swap::{Record, Role, Stage, SwapId};
 
-use super::{RestoreError, Trader, hex};
+use super::{RestoreError, Trader};
 use crate::Time;
 use crate::store::{Stored, Table};
 
@@ -116,7 +117,7 @@ pub(super) fn written(record: &Record) -> Vec<u8> {
 pub(super) fn read(table: Table, key: &[u8], value: &[u8]) -> Result<Record, RestoreError> {
     serde_json::from_slice(value).map_err(|error| RestoreError::Damaged {
         table: table.name(),
-        key: hex(key),
+        key: key.to_lower_hex_string(),
         reason: error.to_string(),
     })
 }

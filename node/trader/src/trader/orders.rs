@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bitcoin::OutPoint;
+use bitcoin::hex::DisplayHex as _;
 use darkswap_trade::book::Applied;
 use darkswap_trade::order::{
     self, Draft, FIRST_WIDE_SLOT, Listing, MAX_FUNDING, MAX_LIFE, MIN_PAYMENT, Offer, OrderId, OrderRefusal, Proposal,
@@ -10,7 +11,7 @@ use darkswap_trade::order::{
 };
 use ed25519_dalek::Signer as _;
 
-use super::{RestoreError, Trader, hex};
+use super::{RestoreError, Trader};
 use crate::Time;
 use crate::command::{CommandError, TradeEvent};
 use crate::output::Output;
@@ -96,7 +97,7 @@ impl Trader {
     pub(super) fn cancel_order(&mut self, now: Time, order: OrderId) -> Result<(), CommandError> {
         let found = self.orders.find(order).filter(|listing| listing.order.expires > now);
         let slot = found.map(|listing| listing.order.slot).ok_or_else(|| {
-            let text = format!("found no open order {} of this node; `orders` lists them", hex(&order.0));
+            let text = format!("found no open order {} of this node; `orders` lists them", order);
             CommandError::NotFound(text)
         })?;
         self.take_back(now, slot, order, "cancelled");
@@ -140,7 +141,7 @@ impl Trader {
         for (key, value) in stored.of(Table::Orders) {
             let damaged = |reason: &str| RestoreError::Damaged {
                 table: Table::Orders.name(),
-                key: hex(key),
+                key: key.to_lower_hex_string(),
                 reason: reason.to_owned(),
             };
             let slot = key.try_into().map(u16::from_be_bytes).map_err(|_| damaged("the key is no slot"))?;

@@ -327,7 +327,6 @@ impl Trader {
                 self.report(TradeEvent::Reconciled { peer, lacked, surplus, rounds, bytes });
             }
             End::Failed(reason) => {
-                let peer = super::hex(&peer.0);
                 self.failed(format!("reconciliation with {peer} ended early: {reason}; another one follows later"));
             }
         }

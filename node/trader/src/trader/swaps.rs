@@ -13,7 +13,7 @@ use darkswap_trade::swap::{
 
 use super::bucket::{Buckets, Rate};
 use super::history::{self, SwapKey};
-use super::{RestoreError, Trader, hex};
+use super::{RestoreError, Trader};
 use crate::Time;
 use crate::command::{CommandError, TradeEvent};
 use crate::output::Output;
@@ -98,7 +98,7 @@ impl Trader {
         fee_rate: FeeRate,
     ) -> Result<SwapId, CommandError> {
         let listing = self.book.order(&id).cloned().ok_or_else(|| {
-            CommandError::NotFound(format!("found no order {} in the book; `book` lists what can be taken", hex(&id.0)))
+            CommandError::NotFound(format!("found no order {} in the book; `book` lists what can be taken", id))
         })?;
         let (order, maker) = (listing.order.clone(), listing.order.maker);
         if maker == self.us {
@@ -149,7 +149,7 @@ impl Trader {
             CommandError::NotFound(format!(
                 "found {} swap {swap} with {}, {state}; `swaps` lists them",
                 if ended { "the" } else { "no" },
-                hex(&peer.0)
+                peer
             ))
         })?;
         self.feed(now, key, Input::Cancel);
@@ -165,7 +165,7 @@ impl Trader {
         let message = match Message::decode(bytes) {
             Ok(message) => message,
             Err(MessageRefusal::Version { found }) => {
-                return self.failed(format!("found a swap message of version {found} from {}", hex(&from.0)));
+                return self.failed(format!("found a swap message of version {found} from {}", from));
             }
             Err(refusal) => {
                 return self.report(TradeEvent::SwapMisbehaviour { peer: from, reason: refusal.to_string() });
@@ -213,7 +213,7 @@ impl Trader {
         match Swap::consider(now, incoming, self.us, order.as_ref(), &mut self.swaps.fills, policy) {
             Ok(machine) => self.begin(now, machine),
             Err(refused) => {
-                tracing::debug!(peer = hex(&taker.0), %refused, "a request was refused");
+                tracing::debug!(peer = %taker, %refused, "a request was refused");
                 self.reject(taker, swap, refused.rejection);
             }
         }

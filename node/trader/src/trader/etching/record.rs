@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bitcoin::hashes::{Hash as _, sha256};
+use bitcoin::hex::DisplayHex as _;
 use bitcoin::{Amount, BlockHash, FeeRate, ScriptBuf, Transaction, Txid};
 use darkswap_trade::asset::Asset;
 use darkswap_wallet::Holder;
@@ -14,7 +15,7 @@ use super::sight::Seen;
 use crate::Time;
 use crate::command::{EtchingPhase, EtchingReport, TradeEvent, seconds};
 use crate::store::{Stored, Table};
-use crate::trader::{RestoreError, Trader, hex};
+use crate::trader::{RestoreError, Trader};
 
 /// Etchings that are remembered after their end.
 const MAX_ENDED: usize = 256;
@@ -173,8 +174,11 @@ impl Trader {
 
     pub(in crate::trader) fn restore_etchings(&mut self, stored: &Stored) -> Result<(), RestoreError> {
         for (key, value) in stored.of(Table::Etchings) {
-            let damaged =
-                |reason: String| RestoreError::Damaged { table: Table::Etchings.name(), key: hex(key), reason };
+            let damaged = |reason: String| RestoreError::Damaged {
+                table: Table::Etchings.name(),
+                key: key.to_lower_hex_string(),
+                reason,
+            };
             let etching: Etching = serde_json::from_slice(value).map_err(|error| damaged(error.to_string()))?;
             if etching.version != VERSION {
                 return Err(damaged(format!("found version {}, expected {VERSION}", etching.version)));
