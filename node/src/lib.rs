@@ -22,6 +22,7 @@ pub mod rune_index;
 mod runtime;
 mod runtime_tokio;
 pub mod store;
+pub mod terminal;
 pub mod trading;
 pub mod transport;
 pub mod wallet_file;

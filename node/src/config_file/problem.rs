@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::origin::{Origin, Place};
+use crate::terminal;
 
 /// How similar a name must be to be suggested (Jaro-Winkler, 1 is equal).
 const SUGGESTION: f64 = 0.8;
@@ -75,17 +76,7 @@ pub(super) fn excerpt(text: &str) -> String {
     }
 }
 
-/// Control characters could change what a terminal shows, and tabs would move the marker under the line.
+/// Tabs would move the marker under the line, and so would line ends.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c == '\t' {
-                ' '
-            } else if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect()
+    terminal::printable(&text.replace('\t', " ")).replace('\n', "\u{fffd}")
 }
