@@ -206,13 +206,13 @@ impl AssetIndex for RuneIndex {
         let progress = self.shared.progress.borrow().clone();
         let answer = match found {
             // Not there yet is not the same as not etched.
-            Ok(None) if progress.tip.map(|own| own.height) != progress.best || progress.best.is_none() => {
+            Ok((None, tip)) if tip.as_ref().map(|own| own.height) != progress.best || progress.best.is_none() => {
                 Err(match progress.trouble {
                     Some(trouble) => format!("the rune index cannot follow the chain: {trouble}"),
                     None => "the rune index has not caught up with bitcoind: ask again later".to_owned(),
                 })
             }
-            found => found,
+            found => found.map(|(rune, _)| rune),
         };
         std::future::ready(answer).boxed()
     }

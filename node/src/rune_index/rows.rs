@@ -125,12 +125,13 @@ impl Rows {
         Snapshot::of(&self.database)?.tip()
     }
 
-    /// A rune; none if it was not etched.
+    /// A rune, none if it was not etched, and the last block that this is so of.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn rune(&self, query: RuneQuery) -> Result<Option<KnownRune>, StoreError> {
-        Snapshot::of(&self.database)?.rune(query)
+    pub fn rune(&self, query: RuneQuery) -> Result<(Option<KnownRune>, Option<Tip>), StoreError> {
+        let snapshot = Snapshot::of(&self.database)?;
+        Ok((snapshot.rune(query)?, snapshot.tip()?))
     }
 
     /// The balances as of a block that is the last one, or one of a few before it; none if the index is elsewhere.
