@@ -9,6 +9,7 @@ use darkswap_node::config::{Config, PeerAddress, Reachability, TradingConfig, We
 use darkswap_node::ice_server::{Credential, Host as ServerHost, IceServer};
 use darkswap_scenario::Topology;
 use darkswap_scenario::topology::{self, Host, Role, Service, Transport};
+use darkswap_trade::order::TraderKey;
 use darkswap_webrtc::certificate::Certificate;
 use libp2p::identity::Keypair;
 use libp2p::multihash::Multihash;
@@ -35,6 +36,8 @@ pub(super) struct Member {
     pub(super) nat: String,
     pub(super) host: HostIndex,
     pub(super) identity: Keypair,
+    /// The key under which its node trades.
+    pub(super) trader: TraderKey,
     pub(super) config: Config,
     /// What it serves to the ICE agents of others, if anything.
     pub(super) server: Option<Settings>,
@@ -84,6 +87,7 @@ impl Directory<'_> {
             nat: self.topology.nat_kind(topology::HostIndex(index)),
             host: self.places.hosts[index],
             identity: self.identities[index].clone(),
+            trader: trader_key(&self.identities[index])?,
             server: self.server(index),
             accepts_channels: config.webrtc.enabled && !self.topology.channels.is_empty(),
             config,
@@ -135,6 +139,10 @@ impl Directory<'_> {
         };
         Ok(PeerAddress { peer: self.identities[index].public().to_peer_id(), address })
     }
+}
+
+fn trader_key(identity: &Keypair) -> Result<TraderKey> {
+    Ok(TraderKey(identity.public().try_into_ed25519()?.to_bytes()))
 }
 
 fn identity(world: &World, host: HostIndex) -> Result<Keypair> {

@@ -328,17 +328,12 @@ impl Desk<'_> {
     }
 
     fn host_of(self, key: TraderKey) -> Option<usize> {
-        self.cast.members().iter().position(|member| trader_key(&member.identity) == Some(key))
+        self.cast.members().iter().position(|member| member.trader == key)
     }
 
     fn key(self, host: usize) -> TraderKey {
-        trader_key(&self.cast.members()[host].identity).unwrap_or(TraderKey([0; 32]))
+        self.cast.members()[host].trader
     }
-}
-
-/// The key under which a node of this identity trades.
-fn trader_key(identity: &libp2p::identity::Keypair) -> Option<TraderKey> {
-    Some(TraderKey(identity.public().try_into_ed25519().ok()?.to_bytes()))
 }
 
 /// The orders of others on a side, the best one of each side first, the oldest of several.
