@@ -12,19 +12,12 @@ use darkswap_trade::asset::Asset;
 use darkswap_trade::rune::{etching_script, mint_script};
 use darkswap_wallet::payment::etching::{REVEAL_LOCK, Reveal};
 use darkswap_wallet::{Keychain, Wallet};
-use ordinals::{Etching, RuneId, Terms};
-use world::{MINT, PREMINE, World, bitcoin_of, name, rate, units_of, wallet};
+use ordinals::RuneId;
+use world::{MINT, PREMINE, World, bitcoin_of, etching, name, rate, units_of, wallet};
 
 /// A commitment that waits, and what spends it to etch.
 fn commit(world: &mut World, wallet: &mut Wallet) -> Reveal {
-    let etching = Etching {
-        rune: Some(name().rune),
-        spacers: Some(name().spacers),
-        premine: Some(PREMINE),
-        terms: Some(Terms { amount: Some(MINT), cap: Some(2), ..Terms::default() }),
-        ..Etching::default()
-    };
-    let runestone = etching_script(etching, Some(0), 2).expect("a runestone");
+    let runestone = etching_script(etching(), Some(0), 2).expect("a runestone");
     let value = wallet.commitment_value(name().rune, &runestone, rate(5)).expect("a value");
     let payment = wallet.pay(wallet.commitment(name().rune), value, rate(5)).expect("it has a coin");
     let txid = world.broadcast(&payment.transaction).expect("bitcoind takes it");

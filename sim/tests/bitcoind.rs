@@ -8,3 +8,4 @@ mod honest;
 mod hostile;
 #[path = "bitcoind/scene.rs"]
 mod scene;
+mod server_and_client;

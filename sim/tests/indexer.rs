@@ -2,25 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod server_and_client;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, absolute, transaction};
 use darkswap_chain::{FullNode, NodeConfig, Reorg, ScriptHash, spend_witness, spendable_script};
-use darkswap_fabric::{FabricBuilder, HostConfig, LinkConfig, Placement};
 use darkswap_node::{Runtime, TcpStream};
 use darkswap_scenario::topology::ChainLie;
 use darkswap_sim::clock::WALL_CLOCK_EPOCH;
 use darkswap_sim::indexer::{self, ELECTRUM_PORT, Fault, Indexer, RPC_PORT, SharedChain};
-use darkswap_sim::runtime::Names;
-use darkswap_sim::{Setup, SimRuntime, Simulation, World};
+use darkswap_sim::{SimRuntime, World};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
+use server_and_client::{host, serve_rpc};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
 
-const LATENCY: Duration = Duration::from_millis(10);
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(5);
 const COIN: u64 = 50_000;
@@ -29,16 +29,7 @@ fn run<T: Send + 'static, F>(scene: impl FnOnce(World) -> F + Send + 'static) ->
 where
     F: Future<Output = T> + 'static,
 {
-    Simulation::new(1).limit(Duration::from_secs(3_600)).run(setup, scene).unwrap().value
-}
-
-fn setup() -> anyhow::Result<Setup> {
-    let mut builder = FabricBuilder::new(1);
-    let core = builder.region("core")?;
-    builder.every_path(LinkConfig::with_latency(LATENCY));
-    builder.host("server", HostConfig::new("198.51.100.1".parse()?, Placement::Core(core)))?;
-    builder.host("client", HostConfig::new("198.51.100.2".parse()?, Placement::Core(core)))?;
-    Ok(Setup { fabric: builder.build()?, names: Names::new() })
+    server_and_client::run(1, Duration::from_secs(3_600), scene)
 }
 
 /// A chain with one coin, an indexer on the host `server`, and the host `client`.
@@ -64,12 +55,11 @@ impl Scene {
     }
 
     fn serve(&self) {
-        let (runtime, ip) = (host(&self.world, "server"), self.server.ip());
-        let world: Arc<dyn Runtime> = Arc::<SimRuntime>::clone(&runtime);
-        let electrum = indexer::serve_electrum(Arc::clone(&world), ip, self.indexer.clone());
-        let rpc = indexer::serve_rpc(world, ip, self.indexer.clone());
+        let runtime = host(&self.world, "server");
+        let server: Arc<dyn Runtime> = Arc::<SimRuntime>::clone(&runtime);
+        let electrum = indexer::serve_electrum(server, self.server.ip(), self.indexer.clone());
         runtime.spawn("electrum", Box::pin(async move { drop(electrum.await) }));
-        runtime.spawn("rpc", Box::pin(async move { drop(rpc.await) }));
+        serve_rpc(&self.world, &self.indexer);
     }
 
     async fn connect(&self, port: u16) -> Line {
@@ -100,10 +90,6 @@ impl Scene {
         let transaction = Transaction { version, lock_time, input: vec![input], output: vec![output] };
         (bitcoin::consensus::encode::serialize_hex(&transaction), transaction.compute_txid().to_string())
     }
-}
-
-fn host(world: &World, name: &str) -> Arc<SimRuntime> {
-    world.runtime(world.host(name).unwrap()).unwrap()
 }
 
 /// A connection with lines of JSON.

@@ -12,5 +12,6 @@ mod follows;
 mod runes;
 #[path = "rune_index/scene.rs"]
 mod scene;
+mod server_and_client;
 #[path = "rune_index/weak_disk.rs"]
 mod weak_disk;

@@ -135,14 +135,7 @@ impl World {
         let depth = u32::try_from(Commitment::DEPTH).expect("small");
         self.env.mine(depth - 1).expect("blocks");
 
-        let etching = Etching {
-            rune: Some(name().rune),
-            spacers: Some(name().spacers),
-            premine: Some(PREMINE),
-            terms: Some(Terms { amount: Some(MINT), cap: Some(2), ..Terms::default() }),
-            ..Etching::default()
-        };
-        let runestone = etching_script(etching, Some(0), 3).expect("a runestone");
+        let runestone = etching_script(etching(), Some(0), 3).expect("a runestone");
         let change = wallet.address(Keychain::Internal).script_pubkey();
         let output = vec![
             TxOut { value: POSTAGE, script_pubkey: receive },
@@ -162,5 +155,16 @@ impl World {
         self.env.mine(1).expect("a block");
         self.refresh(wallet);
         RuneId { block: self.env.height().expect("a height").into(), tx: 1 }
+    }
+}
+
+/// What is etched: [`PREMINE`] units, and two mints of [`MINT`].
+pub(crate) fn etching() -> Etching {
+    Etching {
+        rune: Some(name().rune),
+        spacers: Some(name().spacers),
+        premine: Some(PREMINE),
+        terms: Some(Terms { amount: Some(MINT), cap: Some(2), ..Terms::default() }),
+        ..Etching::default()
     }
 }

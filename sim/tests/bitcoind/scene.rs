@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, absolute, transaction};
 use darkswap_chain::{FullNode, NodeConfig, spend_witness, spendable_script};
-use darkswap_fabric::{FabricBuilder, HostConfig, LinkConfig, Placement};
 use darkswap_node::bitcoind::Client;
 use darkswap_node::config::{Bitcoind, RpcLogin, ServerAddress};
 use darkswap_node::{Runtime, TcpStream};
 use darkswap_sim::clock::WALL_CLOCK_EPOCH;
-use darkswap_sim::indexer::{self, Indexer, RPC_PASSWORD, RPC_PORT, RPC_USER, SharedChain};
-use darkswap_sim::runtime::Names;
-use darkswap_sim::{Setup, SimRuntime, Simulation, World};
+use darkswap_sim::indexer::{Indexer, RPC_PASSWORD, RPC_PORT, RPC_USER, SharedChain};
+use darkswap_sim::{SimRuntime, World};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::sleep;
+
+use crate::server_and_client;
 
 /// What Alice's coin is worth, in satoshis.
 pub(crate) const COIN: u64 = 50_000;
@@ -25,23 +25,12 @@ pub(crate) const BOB: u32 = 6;
 
 /// Where the impostor listens.
 const IMPOSTOR_PORT: u16 = 18_332;
-const LATENCY: Duration = Duration::from_millis(10);
 
 pub(crate) fn run<T: Send + 'static, F>(scene: impl FnOnce(Scene) -> F + Send + 'static) -> T
 where
     F: Future<Output = T> + 'static,
 {
-    let limit = Duration::from_secs(3_600);
-    Simulation::new(1).limit(limit).run(setup, |world| scene(Scene::new(world))).unwrap().value
-}
-
-fn setup() -> anyhow::Result<Setup> {
-    let mut builder = FabricBuilder::new(1);
-    let core = builder.region("core")?;
-    builder.every_path(LinkConfig::with_latency(LATENCY));
-    builder.host("server", HostConfig::new("198.51.100.1".parse()?, Placement::Core(core)))?;
-    builder.host("client", HostConfig::new("198.51.100.2".parse()?, Placement::Core(core)))?;
-    Ok(Setup { fabric: builder.build()?, names: Names::new() })
+    server_and_client::run(1, Duration::from_secs(3_600), |world| scene(Scene::new(world)))
 }
 
 /// A chain with one coin, its bitcoind on the host `server`, and the host `client`.
@@ -75,15 +64,12 @@ impl Scene {
     }
 
     pub(crate) fn runtime(&self, name: &str) -> Arc<SimRuntime> {
-        self.world.runtime(self.world.host(name).unwrap()).unwrap()
+        server_and_client::host(&self.world, name)
     }
 
     /// Lets bitcoind listen.
     pub(crate) fn serve(&self) {
-        let runtime = self.runtime("server");
-        let world: Arc<dyn Runtime> = Arc::<SimRuntime>::clone(&runtime);
-        let rpc = indexer::serve_rpc(world, runtime.addresses()[0], self.indexer.clone());
-        runtime.spawn("rpc", Box::pin(async move { drop(rpc.await) }));
+        server_and_client::serve_rpc(&self.world, &self.indexer);
     }
 
     /// A client that knows the password.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bitcoin::Txid;
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use bitcoin::hashes::Hash as _;
@@ -146,17 +147,23 @@ async fn a_server_of_another_chain_is_refused_at_the_checkpoint() {
     assert_eq!(misbehaviour(&mut client).await, (Misbehaviour::Checkpoint { height: 3, expected: hash }, 0));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_swallowed_broadcast_goes_out_by_another_server_and_is_reported() {
-    let world = World::new(2);
+/// Broadcasts a payment by the first server, which keeps it to itself.
+fn swallowed(world: &World) -> (Client, Txid) {
     let coins = world.fund(1);
     world.server(0, |server| server.faults_mut().swallow_broadcasts());
     let payment = pay(coins[0], spendable_script(BOB), 90_000);
     let txid = payment.compute_txid();
     let mut client = world.client();
-    // The first server does not show what is only in the mempool of others, as they share one here.
+    // It does not show what is only in the mempool of others, as they share one here.
     world.server(0, |server| server.faults_mut().hide(txid));
     client.ask(ChainRequest::Broadcast(payment));
+    (client, txid)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_swallowed_broadcast_goes_out_by_another_server_and_is_reported() {
+    let world = World::new(2);
+    let (mut client, txid) = swallowed(&world);
     assert_eq!(misbehaviour(&mut client).await, (Misbehaviour::Swallowed(txid), 0));
     assert!(world.chain(|node| node.mempool().entry(&txid).is_some()));
 }
@@ -173,13 +180,7 @@ async fn so_is_one_that_a_server_says_to_have_had_before() {
         serde_json::json!({"jsonrpc": "2.0", "id": value["id"], "error": error}).to_string()
     }
     let world = World::with(vec![Peer::Liar(Server::default(), deny), Peer::Server(Server::default())]);
-    let coins = world.fund(1);
-    world.server(0, |server| server.faults_mut().swallow_broadcasts());
-    let payment = pay(coins[0], spendable_script(BOB), 90_000);
-    let txid = payment.compute_txid();
-    let mut client = world.client();
-    world.server(0, |server| server.faults_mut().hide(txid));
-    client.ask(ChainRequest::Broadcast(payment));
+    let (mut client, txid) = swallowed(&world);
     client.until(|input| matches!(input, ChainInput::Broadcast { outcome: Ok(()), .. }).then_some(())).await;
     assert_eq!(misbehaviour(&mut client).await, (Misbehaviour::Swallowed(txid), 0));
     assert!(world.chain(|node| node.mempool().entry(&txid).is_some()));
@@ -195,13 +196,7 @@ async fn a_server_that_tells_of_a_tip_all_the_time_keeps_nothing_waiting() {
         format!("{notice}\n{answer}")
     }
     let world = World::with(vec![Peer::Liar(Server::default(), insist), Peer::Server(Server::default())]);
-    let coins = world.fund(1);
-    world.server(0, |server| server.faults_mut().swallow_broadcasts());
-    let payment = pay(coins[0], spendable_script(BOB), 90_000);
-    let txid = payment.compute_txid();
-    let mut client = world.client();
-    world.server(0, |server| server.faults_mut().hide(txid));
-    client.ask(ChainRequest::Broadcast(payment));
+    let (mut client, txid) = swallowed(&world);
     client.until(|input| matches!(input, ChainInput::Broadcast { outcome: Ok(()), .. }).then_some(())).await;
     // And the other server is still asked what it says.
     assert_eq!(misbehaviour(&mut client).await, (Misbehaviour::Swallowed(txid), 0));

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bitcoin::{Amount, FeeRate, Network, OutPoint, TxOut};
 use darkswap_chain::{FullNode, NodeConfig, Reorg, spendable_script};
-use darkswap_fabric::{FabricBuilder, HostConfig, LinkConfig, Placement};
 use darkswap_node::Runtime;
 use darkswap_node::chain::AssetIndex as _;
 use darkswap_node::config::{Bitcoind, RpcLogin, TradingConfig};
@@ -16,9 +15,8 @@ use darkswap_node::rune_index::RuneIndex;
 use darkswap_node::rune_index::rows::Rows;
 use darkswap_node::store::StoreError;
 use darkswap_sim::clock::WALL_CLOCK_EPOCH;
-use darkswap_sim::indexer::{self, Indexer, RPC_PASSWORD, RPC_PORT, RPC_USER, SharedChain};
-use darkswap_sim::runtime::Names;
-use darkswap_sim::{Setup, SimRuntime, Simulation, World};
+use darkswap_sim::indexer::{Indexer, RPC_PASSWORD, RPC_PORT, RPC_USER, SharedChain};
+use darkswap_sim::{SimRuntime, World};
 use darkswap_trade::rune::index::{Changes, Index, MemoryState, PreviousOutput, State as _};
 use darkswap_trade::swap::Policy;
 use darkswap_wallet::Seed;
@@ -27,13 +25,13 @@ use ordinals::{Edict, Rune, RuneId, Runestone};
 use tokio::time::{sleep, timeout};
 
 use crate::runes::{ALICE, Commitment, etching, mint, own, spend, spend_with};
+use crate::server_and_client;
 
 /// The rune that is on the chain from the start.
 pub(crate) const NAME: &str = "GOLDDARKSWAPD";
 /// Coins without runes that transactions can pay their fees with, each one once, and what each is worth.
 const COINS: u64 = 400;
 const COIN: u64 = 20_000;
-const LATENCY: Duration = Duration::from_millis(10);
 /// How long the index may take to catch up with the few hundred blocks of a test, and to notice that bitcoind is back.
 const SOON: Duration = Duration::from_secs(150);
 
@@ -41,17 +39,7 @@ pub(crate) fn run<T: Send + 'static, F>(seed: u64, scene: impl FnOnce(Scene) -> 
 where
     F: Future<Output = T> + 'static,
 {
-    let limit = Duration::from_secs(7_200);
-    Simulation::new(seed).limit(limit).run(setup, move |world| scene(Scene::new(world, seed))).unwrap().value
-}
-
-fn setup() -> anyhow::Result<Setup> {
-    let mut builder = FabricBuilder::new(1);
-    let core = builder.region("core")?;
-    builder.every_path(LinkConfig::with_latency(LATENCY));
-    builder.host("server", HostConfig::new("198.51.100.1".parse()?, Placement::Core(core)))?;
-    builder.host("client", HostConfig::new("198.51.100.2".parse()?, Placement::Core(core)))?;
-    Ok(Setup { fabric: builder.build()?, names: Names::new() })
+    server_and_client::run(seed, Duration::from_secs(7_200), move |world| scene(Scene::new(world, seed)))
 }
 
 /// The chain, its bitcoind on the host `server`, and the host `client`.
@@ -82,15 +70,12 @@ impl Scene {
     }
 
     pub(crate) fn runtime(&self, name: &str) -> Arc<SimRuntime> {
-        self.world.runtime(self.world.host(name).unwrap()).unwrap()
+        server_and_client::host(&self.world, name)
     }
 
     /// Lets bitcoind listen.
     pub(crate) fn serve(&self) {
-        let runtime = self.runtime("server");
-        let world: Arc<dyn Runtime> = Arc::<SimRuntime>::clone(&runtime);
-        let rpc = indexer::serve_rpc(world, runtime.addresses()[0], self.indexer.clone());
-        runtime.spawn("rpc", Box::pin(async move { drop(rpc.await) }));
+        server_and_client::serve_rpc(&self.world, &self.indexer);
     }
 
     /// Takes a host down and lets it start again, without any task.
