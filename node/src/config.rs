@@ -1,5 +1,6 @@
 //! The node's resolved configuration: typed, complete, checked. The TOML form is in `config_file`.
 
+use darkswap_connectivity::relay;
 use darkswap_webrtc::certificate::Certificate;
 use libp2p::{Multiaddr, PeerId};
 
@@ -7,9 +8,11 @@ use crate::ice_server::IceServer;
 use crate::limits::Limits;
 
 mod electrum;
+mod relay_selection;
 mod trading;
 
 pub use electrum::{ElectrumServer, ElectrumServerError, Security};
+pub use relay_selection::RelaySelection;
 pub use trading::{Bitcoind, RpcLogin, ServerAddress, ServerAddressError, TradingConfig};
 
 /// Everything that tells one node from another, besides its identity.
@@ -20,8 +23,10 @@ pub struct Config {
     pub listen: Vec<Multiaddr>,
     /// Addresses under which others reach this node, when they are known beforehand.
     pub external: Vec<Multiaddr>,
-    /// Relays to hold a reservation on.
+    /// Relays to choose from.
     pub relays: Vec<PeerAddress>,
+    /// How they are chosen.
+    pub relay_selection: RelaySelection,
     /// Peers through which the node joins the DHT.
     pub bootstrap: Vec<PeerAddress>,
     /// Whether others can dial this node.
@@ -38,6 +43,8 @@ pub struct Config {
     pub topics: Vec<String>,
     /// Trading. None: the node does not trade.
     pub trading: Option<TradingConfig>,
+    /// What a relay server admits. Of no effect without [`relay_server`](Self::relay_server).
+    pub relay_limits: relay::server::Limits,
     /// Every bound of the node.
     pub limits: Limits,
 }
@@ -48,6 +55,7 @@ impl Default for Config {
             listen: Vec::new(),
             external: Vec::new(),
             relays: Vec::new(),
+            relay_selection: RelaySelection::default(),
             bootstrap: Vec::new(),
             reachability: Reachability::Auto,
             relay_server: false,
@@ -56,6 +64,7 @@ impl Default for Config {
             webrtc: WebrtcConfig::default(),
             topics: Vec::new(),
             trading: None,
+            relay_limits: relay::server::Limits::default(),
             limits: Limits::default(),
         }
     }

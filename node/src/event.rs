@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use darkswap_connectivity::relay::reservation::HomeReason;
 use darkswap_core::message::MessageId;
 use darkswap_core::path::PathKind;
 use darkswap_trader::command::TradeEvent;
@@ -46,6 +47,29 @@ pub enum Event {
         relay: PeerId,
         /// Why.
         reason: String,
+    },
+    /// Another relay is this node's home: the first of those that it announces, and the one that the policy judges.
+    HomeRelay {
+        /// The home before.
+        from: Option<PeerId>,
+        /// The home now; `None` when there is none.
+        to: Option<PeerId>,
+        /// Why.
+        reason: HomeReason,
+    },
+    /// The relays through which this node announces that it can be reached changed.
+    RelaysAnnounced {
+        /// All of them, the home first.
+        relays: Vec<PeerId>,
+    },
+    /// A probe of a relay ended.
+    RelayProbed {
+        /// The relay.
+        relay: PeerId,
+        /// Round-trip time; `None` when no answer came.
+        round_trip: Option<Duration>,
+        /// The load that the relay reports, from 0.0, idle, to 1.0, full; `None` when it reports none.
+        load: Option<f64>,
     },
     /// A connection was opened.
     ConnectionOpened {

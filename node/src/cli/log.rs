@@ -123,6 +123,8 @@ fn level(event: &Event) -> Level {
         | Event::ListenerClosed { reason: None, .. }
         | Event::ExternalAddress { .. }
         | Event::ReservationAccepted { renewal: false, .. }
+        | Event::HomeRelay { .. }
+        | Event::RelaysAnnounced { .. }
         | Event::PathChanged { .. }
         | Event::Reachability { .. } => Level::INFO,
         Event::ReservationAccepted { renewal: true, .. }
@@ -136,8 +138,10 @@ fn level(event: &Event) -> Level {
         | Event::ChannelOpened { .. }
         | Event::DialFailed { .. }
         | Event::MessageDuplicate { .. } => Level::DEBUG,
-        Event::Ping { .. } | Event::MessageReceived { .. } | Event::MessageDelivered { .. } | Event::Gossip { .. } => {
-            Level::TRACE
-        }
+        Event::RelayProbed { .. }
+        | Event::Ping { .. }
+        | Event::MessageReceived { .. }
+        | Event::MessageDelivered { .. }
+        | Event::Gossip { .. } => Level::TRACE,
     }
 }

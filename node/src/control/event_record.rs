@@ -29,6 +29,15 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::ReservationLost { relay, reason } => {
             json!({"event": "reservation_lost", "relay": text(relay), "reason": reason})
         }
+        Event::HomeRelay { from, to, reason } => json!({
+            "event": "home_relay", "from": from.as_ref().map(text), "to": to.as_ref().map(text), "reason": reason.name(),
+        }),
+        Event::RelaysAnnounced { relays } => {
+            json!({"event": "relays_announced", "relays": relays.iter().map(text).collect::<Vec<_>>()})
+        }
+        Event::RelayProbed { relay, round_trip, load } => json!({
+            "event": "relay_probed", "relay": text(relay), "round_trip_seconds": round_trip.as_ref().map(seconds), "load": load,
+        }),
         Event::ConnectionOpened { peer, path, transport, address, dialer } => json!({
             "event": "connection_opened", "peer": text(peer), "path": path_name(path), "transport": transport_name(transport),
             "address": address, "dialer": dialer,

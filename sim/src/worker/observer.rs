@@ -59,6 +59,15 @@ impl Observer {
                 self.recorder.category("reservation", category, self.relay_tags(*relay));
                 self.event("reservation_lost", self.relay_tags(*relay).with("reason", reason));
             }
+            Event::HomeRelay { from, to, reason } => {
+                let name = |relay: &Option<PeerId>| relay.map_or_else(|| "none".to_owned(), |it| self.cast.name_of(it));
+                let (from, to) = (name(from), name(to));
+                self.event("home_relay", tags([("from", from.as_str()), ("to", &to), ("reason", reason.name())]));
+            }
+            Event::RelaysAnnounced { relays } => {
+                let names: Vec<_> = relays.iter().map(|relay| self.cast.name_of(*relay)).collect();
+                self.event("relays_announced", tags([("relays", names.join(" ").as_str())]));
+            }
             Event::ConnectionOpened { peer, path, transport, dialer, .. } => {
                 let fields = self
                     .peer_fields(*peer)
@@ -129,7 +138,8 @@ impl Observer {
             | Event::ReservationAccepted { renewal: true, .. }
             | Event::MessageDuplicate { .. }
             | Event::MessageDelivered { .. }
-            | Event::MessageFailed { .. } => {}
+            | Event::MessageFailed { .. }
+            | Event::RelayProbed { .. } => {}
         }
     }
 

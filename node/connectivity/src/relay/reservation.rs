@@ -118,6 +118,19 @@ pub enum HomeReason {
     Better,
 }
 
+impl HomeReason {
+    /// The reason's name in events and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Failed => "failed",
+            Self::Ending => "ending",
+            Self::Better => "better",
+        }
+    }
+}
+
 /// For what a reservation is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
