@@ -140,7 +140,9 @@ impl Row {
 fn show_size(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Share => format!("{} pp", (value * 1_000.0).round() / 10.0),
-        Unit::Seconds | Unit::Bytes | Unit::BytesPerSecond | Unit::Count | Unit::Category => unit.show(value),
+        Unit::Seconds | Unit::Bytes | Unit::BytesPerSecond | Unit::Ratio | Unit::Count | Unit::Category => {
+            unit.show(value)
+        }
     }
 }
 
