@@ -59,6 +59,8 @@ pub fn compare(folders: &[PathBuf], out: &Path, partial: bool) -> anyhow::Result
     crate::write(&html, &page::page(&grid, &panels, &notices)?)?;
     crate::write(&json, &table::json(&grid, &panels)?)?;
     crate::write(&csv, &table::csv(&grid))?;
+    // Only here: who died is no part of what the runs showed.
+    let notices = notices.into_iter().chain(grid.replaced.iter().cloned()).collect();
     let sentences = panels.iter().map(|panel| (panel.measure.line.clone(), panel.sentences(&grid))).collect();
     Ok(Compared { html, json, csv, cells: grid.present(), planned: grid.cells.len(), sentences, notices })
 }

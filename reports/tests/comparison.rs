@@ -158,7 +158,11 @@ fn what_differs_is_told_apart_from_what_may_be_chance() {
     assert_eq!((compared.cells, compared.planned), (72, 72));
     let (measure, sentences) = &compared.sentences[0];
     assert_eq!((measure.as_str(), sentences.len()), ("p95(connect_time)", 4));
-    assert!(sentences[0].starts_with("loss=1%: tcp is higher than quic by 110 ms (95 % interval "), "{}", sentences[0]);
+    assert!(
+        sentences[0].starts_with("loss=1%: tcp is worse than quic: higher by 110 ms (95 % interval "),
+        "{}",
+        sentences[0]
+    );
     assert!(
         sentences[0].contains("under 12 of 12 seeds; p = 0.002 after correction for 4 comparisons"),
         "{}",
@@ -168,7 +172,11 @@ fn what_differs_is_told_apart_from_what_may_be_chance() {
     let [bytes, upgrades] = [2, 3].map(|at| &compared.sentences[at].1[0]);
     assert_eq!(bytes, "loss=1%: tcp gave exactly the same as quic under each of 12 seeds.");
     assert_eq!(upgrades, "loss=1%: tcp cannot be compared with quic: only 0 seeds have a value on both sides.");
-    assert!(compared.sentences[1].1[0].contains("lower than quic by 100 pp"), "{:?}", compared.sentences[1].1);
+    assert!(
+        compared.sentences[1].1[0].contains("tcp is worse than quic: lower by 100 pp"),
+        "{:?}",
+        compared.sentences[1].1
+    );
     assert_eq!(compared.notices.len(), 4, "{:?}", compared.notices);
     let html = fs::read_to_string(&compared.html).unwrap();
     assert!(html.contains("Transports &lt;under&gt; loss") && !html.contains("<under>") && !html.contains("<script"));
@@ -207,6 +215,7 @@ fn json_has_every_number_of_the_page() {
     assert_eq!(against["p"].as_f64(), Some(2.0 / 256.0));
     assert_eq!(against["p_adjusted"].as_f64(), Some(8.0 / 256.0));
     assert_eq!(json["measures"][0]["comparisons"].as_u64(), Some(4));
+    assert_eq!([0, 1, 2].map(|at| json["measures"][at]["better"].as_str()), [Some("less"), Some("more"), None]);
     let csv = fs::read_to_string(&compared.csv).unwrap();
     assert_eq!(csv.lines().count(), 1 + 48);
     assert!(
@@ -266,6 +275,35 @@ fn a_run_without_data_is_named_and_its_seed_left_out() {
     assert_eq!(compared.notices[0], "tcp at loss=1% seed 3 has no data: the worker crashed");
     let json: Value = serde_json::from_slice(&fs::read(&compared.json).unwrap()).unwrap();
     assert_eq!(json["measures"][0]["rows"][1]["against_baseline"]["seeds"].as_u64(), Some(5));
+}
+
+#[test]
+fn a_cell_that_died_in_one_folder_is_taken_from_the_one_where_it_ran() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = sweep_of(6);
+    let whole = write(&dir.path().join("whole"), &sweep, |_| true);
+    let expected = bytes(&compare(from_ref(&whole), &dir.path().join("a"), false).unwrap());
+    let died = write(&dir.path().join("died"), &sweep, |number| number % 2 == 0);
+    for status in [Status::Crashed, Status::Hung] {
+        write_cell(&died, &sweep, &sweep.variants[1], &sweep.points[0], 3, status);
+        for (out, folders) in [("b", [died.clone(), whole.clone()]), ("c", [whole.clone(), died.clone()])] {
+            let compared = compare(&folders, &dir.path().join(out), false).unwrap();
+            assert_eq!(bytes(&compared), expected, "the page does not depend on who died");
+            assert!(
+                compared.notices.iter().any(|it| it.starts_with("tcp at loss=1% seed 3: the worker ")
+                    && it.contains(&died.display().to_string())
+                    && it.ends_with(&format!("taken from {}", whole.display()))),
+                "{:?}",
+                compared.notices
+            );
+        }
+    }
+
+    // Dead in every folder is dead, however it died.
+    let other = write(&dir.path().join("other"), &sweep, |_| true);
+    write_cell(&other, &sweep, &sweep.variants[1], &sweep.points[0], 3, Status::Crashed);
+    let compared = compare(&[died, other], &dir.path().join("d"), false).unwrap();
+    assert_eq!(compared.notices[0], "tcp at loss=1% seed 3 has no data: the worker hung and was ended");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! expectation = function "(" figure [ operator literal ] [ "where" filter { "and" filter } ] ")" operator literal
-//! function    = "count" | "sum" | "min" | "max" | "mean" | "last" | "median" | "p" number | "share"
+//! function    = "count" | "sum" | "min" | "max" | "mean" | "last" | "median" | "p" number | "jain" | "share"
 //! filter      = tag ( "==" | "!=" ) ( name | number | '"' text '"' )
 //! operator    = "==" | "!=" | "<" | "<=" | ">" | ">="
 //! literal     = number [ unit ] | category
@@ -64,6 +64,8 @@ pub enum Function {
     Last,
     /// A percentile by nearest rank; `median` is the 50th.
     Percentile(Percentile),
+    /// Jain's index of fairness over the values, from 1/n to 1.
+    Jain,
     /// The share of samples that meet the condition.
     Share,
 }

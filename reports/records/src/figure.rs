@@ -5,8 +5,11 @@
 
 use crate::nearest;
 
+mod better;
 mod catalogue;
 
+pub(crate) use better::of_category;
+pub use better::{Better, better};
 pub use catalogue::FIGURES;
 
 /// A quantity that a run measures.
@@ -35,6 +38,8 @@ pub enum Unit {
     BytesPerSecond,
     /// A share of 0 to 1.
     Share,
+    /// A number without unit that is no number of things: one value over another.
+    Ratio,
     /// A number of things.
     Count,
     /// 1, with the sample's category beside it.
@@ -49,7 +54,7 @@ impl Unit {
             Self::Bytes => "B",
             Self::BytesPerSecond => "B/s",
             Self::Share => "share",
-            Self::Count | Self::Category => "",
+            Self::Ratio | Self::Count | Self::Category => "",
         }
     }
 
@@ -60,6 +65,7 @@ impl Unit {
             Self::Bytes => crate::unit::show_bytes(value),
             Self::BytesPerSecond => crate::unit::show_rate(value),
             Self::Share => crate::unit::show_share(value),
+            Self::Ratio => crate::unit::show_ratio(value),
             Self::Count | Self::Category => crate::unit::show_count(value),
         }
     }

@@ -100,6 +100,22 @@ pub fn percentile_of_sorted(sorted: &[f64], percentile: Percentile) -> Result<f6
     sorted.get(rank - 1).copied().ok_or(NoSamples)
 }
 
+/// Jain's index of fairness (Jain, Chiu and Hawe, 1984): 1 when every value is equal, 1/n when one of n has everything.
+///
+/// # Errors
+/// There are none, one is negative, or all are zero: then nothing is shared.
+pub fn jain(values: &[f64]) -> Result<f64, NoSamples> {
+    let largest = max(values)?;
+    if !(values.iter().all(|value| value.is_finite() && *value >= 0.0) && largest > 0.0) {
+        return Err(NoSamples);
+    }
+    // As parts of the largest, so that equal values give exactly 1 and large ones no infinity.
+    let parts = || values.iter().map(|value| value / largest);
+    let (sum, squares): (f64, f64) = (parts().sum(), parts().map(|part| part * part).sum());
+    // Rounding may lift the index above 1, where an expectation could not name it.
+    Ok((sum * sum / (count(values) * squares)).min(1.0))
+}
+
 /// `matching / all`.
 ///
 /// # Errors
@@ -122,10 +138,19 @@ mod tests {
     }
 
     #[test]
+    fn jains_index_is_one_for_equal_shares_and_one_nth_for_one_taker() {
+        assert_eq!(jain(&[5.0; 4]), Ok(1.0));
+        assert_eq!(jain(&[0.1; 7]), Ok(1.0));
+        assert_eq!(jain(&[1.0, 0.0, 0.0, 0.0]), Ok(0.25));
+        // By hand: (1 + 2 + 3)^2 / (3 * (1 + 4 + 9)) = 36 / 42.
+        assert!((jain(&[1.0, 2.0, 3.0]).unwrap() - 36.0 / 42.0).abs() < 1e-15);
+        assert_eq!([jain(&[0.0, 0.0]), jain(&[1.0, -1.0]), jain(&[f64::NAN])], [Err(NoSamples); 3]);
+    }
+
+    #[test]
     fn nothing_has_no_statistic() {
-        for result in
-            [sum(&[]), min(&[]), max(&[]), mean(&[]), last(&[]), percentile(&[], Percentile::MEDIAN), share(0, 0)]
-        {
+        let of_nothing = [sum(&[]), min(&[]), max(&[]), mean(&[]), last(&[]), jain(&[])];
+        for result in of_nothing.into_iter().chain([percentile(&[], Percentile::MEDIAN), share(0, 0)]) {
             assert_eq!(result, Err(NoSamples));
         }
         assert_eq!(count(&[]), 0.0);
@@ -138,6 +163,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn jains_index_lies_between_one_nth_and_one(values in prop::collection::vec(0.0..1e9_f64, 1..30)) {
+            if let Ok(index) = jain(&values) {
+                prop_assert!(index <= 1.0 && index >= 1.0 / values.len() as f64 - 1e-9);
+            }
+        }
+
         #[test]
         fn statistics_stay_between_the_extremes(values in prop::collection::vec(-1e9..1e9_f64, 1..50), tenths in 0_u16..=1_000) {
             let (low, high) = (min(&values).unwrap(), max(&values).unwrap());

@@ -11,7 +11,7 @@ mod decimal;
 mod show;
 
 use decimal::{Decimal, trim};
-pub use show::{show_bytes, show_count, show_rate, show_seconds, show_share};
+pub use show::{show_bytes, show_count, show_rate, show_ratio, show_seconds, show_share};
 
 /// Why a text is not a value with a unit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -189,6 +189,7 @@ fn quantity(unit: Unit) -> Quantity {
         Unit::Bytes => Quantity::Bytes,
         Unit::BytesPerSecond => Quantity::Rate,
         Unit::Share => Quantity::Share,
+        Unit::Ratio => Quantity::Ratio,
         Unit::Count | Unit::Category => Quantity::Count,
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct Grid {
     pub(super) measures: Vec<Measure>,
     /// By variant, then point, then seed.
     pub(super) cells: Vec<Outcome>,
+    /// Cells that died in one folder and ran to their end in another, one line each. They name folders, so they are for a terminal: the
+    /// page is the same however cells were spread.
+    pub(super) replaced: Vec<String>,
 }
 
 /// What is known of a cell.
@@ -55,12 +58,18 @@ impl Grid {
         let planned = sweep.variants.len() * sweep.points.len() * sweep.seeds.len();
         ensure!(sweep.keys.len() == planned, "found {} keys in {SWEEP}, expected {planned}", sweep.keys.len());
         let mut cells = Vec::new();
-        let mut missing = Vec::new();
+        let (mut missing, mut replaced) = (Vec::new(), Vec::new());
         for variant in &sweep.variants {
             for point in &sweep.points {
                 let scenario = sweep.scenario_of(variant, point);
                 for seed in &sweep.seeds {
-                    let outcome = outcome(folders, &scenario, *seed, &sweep.keys[cells.len()], &measures)?;
+                    let (found, dead) = find(folders, &scenario, *seed, &sweep.keys[cells.len()])?;
+                    let name = || name(&variant.name, &point.name);
+                    replaced.extend(dead.map(|dead| format!("{} seed {seed}: {dead}", name())));
+                    let outcome = match found {
+                        Some(found) => outcome(&found, &measures)?,
+                        None => Outcome::Missing,
+                    };
                     if outcome == Outcome::Missing {
                         missing.push(format!("{scenario} seed {seed}"));
                     }
@@ -78,7 +87,7 @@ impl Grid {
                 cells.len(),
             );
         }
-        Ok(Self { sweep, measures, cells })
+        Ok(Self { sweep, measures, cells, replaced })
     }
 
     /// The cells of a variant at a point, in the order of the seeds.
@@ -109,11 +118,7 @@ impl Grid {
 
     /// A variant at a point for people: `tcp at loss=5%`.
     pub(super) fn name(&self, variant: usize, point: usize) -> String {
-        let name = &self.sweep.variants[variant].name;
-        match self.sweep.points[point].name.as_str() {
-            "" => name.clone(),
-            point => format!("{name} at {point}"),
-        }
+        name(&self.sweep.variants[variant].name, &self.sweep.points[point].name)
     }
 
     /// What is missing, one line for each variant at a point.
@@ -175,9 +180,40 @@ fn sweep(folders: &[PathBuf]) -> anyhow::Result<Sweep> {
     Ok(sweep)
 }
 
-/// What the folders say of a cell. One with another key does not count: it was run for an earlier plan, or by another program.
-fn outcome(folders: &[PathBuf], scenario: &str, seed: u64, key: &str, measures: &[Measure]) -> anyhow::Result<Outcome> {
-    let mut found: Option<(Cell, PathBuf)> = None;
+/// A variant at a point for people.
+fn name(variant: &str, point: &str) -> String {
+    if point.is_empty() { variant.to_string() } else { format!("{variant} at {point}") }
+}
+
+/// A cell, and the folder of the sweep and of the cell that have it.
+struct Found<'a> {
+    cell: Cell,
+    folder: &'a Path,
+    place: PathBuf,
+}
+
+impl Found<'_> {
+    /// Whether its worker died, so that it has no result.
+    fn is_dead(&self) -> bool {
+        match self.cell.run.status {
+            Status::Passed | Status::Failed => false,
+            Status::Crashed | Status::Hung | Status::Invalid => true,
+        }
+    }
+}
+
+/// The cell as the folders have it, and a word about one that died where another ran to its end. One with another key does not count:
+/// it was run for an earlier plan, or by another program.
+///
+/// A dead worker says nothing about the run: memory was short, or somebody killed it. So the cell that ran to its end counts, and only two
+/// of those can contradict each other.
+fn find<'a>(
+    folders: &'a [PathBuf],
+    scenario: &str,
+    seed: u64,
+    key: &str,
+) -> anyhow::Result<(Option<Found<'a>>, Option<String>)> {
+    let (mut whole, mut dead): (Option<Found<'_>>, Option<Found<'_>>) = (None, None);
     for folder in folders {
         let place = folder.join(scenario).join(format!("seed-{seed}"));
         let path = place.join(CELL);
@@ -190,16 +226,30 @@ fn outcome(folders: &[PathBuf], scenario: &str, seed: u64, key: &str, measures: 
         if cell.key != key {
             continue;
         }
-        let same = |known: &Cell| (known.run.status, &known.run.trace_hash) == (cell.run.status, &cell.run.trace_hash);
-        match &found {
-            Some((known, other)) if !same(known) => {
-                bail!("{} and {} are the same cell with different results", other.display(), place.display());
+        let found = Found { cell, folder, place };
+        if found.is_dead() {
+            dead.get_or_insert(found);
+            continue;
+        }
+        let result = |it: &Found<'_>| (it.cell.run.status, it.cell.run.trace_hash.clone());
+        match &whole {
+            Some(known) if result(known) != result(&found) => {
+                let (one, other) = (known.place.display(), found.place.display());
+                bail!("{one} and {other} are the same cell with different results");
             }
             Some(_) => {}
-            None => found = Some((cell, place)),
+            None => whole = Some(found),
         }
     }
-    let Some((cell, place)) = found else { return Ok(Outcome::Missing) };
+    let replaced = whole.as_ref().zip(dead.as_ref()).map(|(whole, dead)| {
+        let (ending, folder) = (ending(dead.cell.run.status), dead.folder.display());
+        format!("{ending} in {folder}, so the run is taken from {}", whole.folder.display())
+    });
+    Ok((whole.or(dead), replaced))
+}
+
+/// What a cell comes to.
+fn outcome(Found { cell, place, .. }: &Found<'_>, measures: &[Measure]) -> anyhow::Result<Outcome> {
     match cell.run.status {
         Status::Passed | Status::Failed => {}
         dead @ (Status::Crashed | Status::Hung | Status::Invalid) => return Ok(Outcome::Dead(dead)),

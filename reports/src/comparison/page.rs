@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use darkswap_records::expectation::Function;
 use darkswap_statistics::describe::quantile;
 use darkswap_statistics::sentence::{Verdict, p_value, percent};
 
@@ -130,7 +131,9 @@ fn overview(grid: &Grid, panels: &[Panel]) -> String {
         for of_point in panel.rows.chunk_by(|one, other| one.point == other.point) {
             let line = &panel.measure.line;
             let first = of_point[0].point == 0;
-            let measure = format!("<a href=\"#{}\"><code>{}</code></a>", anchor(line), Escaped(line));
+            let side =
+                if panel.side().is_empty() { String::new() } else { format!(" <small>{}</small>", panel.side()) };
+            let measure = format!("<a href=\"#{}\"><code>{}</code></a>{side}", anchor(line), Escaped(line));
             let _ = write!(body, "<tr><td>{}</td>", if first { measure } else { String::new() });
             if named {
                 let _ = write!(body, "<td>{}</td>", Escaped(&grid.sweep.points[of_point[0].point].name));
@@ -147,7 +150,7 @@ fn overview(grid: &Grid, panels: &[Panel]) -> String {
     }
     format!(
         "<section>\n<h2>What differs</h2>\n<p class=\"muted\">The mean of {}, and the difference of every other variant from it. Bold is \
-         distinguishable from chance, grey is not.</p>\n<div class=\"scroll\"><table class=\"overview\">\n<thead><tr>{head}</tr></thead>\n\
+         distinguishable from chance, grey is not. Where a side is better, the difference says so.</p>\n<div class=\"scroll\"><table class=\"overview\">\n<thead><tr>{head}</tr></thead>\n\
          <tbody>\n{body}</tbody>\n</table></div>\n</section>\n",
         Escaped(&grid.sweep.baseline)
     )
@@ -161,7 +164,14 @@ fn cell(panel: &Panel, row: &Row) -> String {
     let relative = paired.relative().map_or_else(String::new, |share| format!(" <small>{}</small>", percent(share)));
     let difference = show_difference(panel.unit(), paired.difference);
     match row.verdict() {
-        Some(Verdict::Larger | Verdict::Smaller) => format!("<b>{}</b>{relative}", Escaped(&difference)),
+        Some(Verdict::Larger | Verdict::Smaller) => {
+            let word = match panel.improves(row) {
+                Some(true) => " <small class=\"pass\">better</small>",
+                Some(false) => " <small class=\"fail\">worse</small>",
+                None => "",
+            };
+            format!("<b>{}</b>{relative}{word}", Escaped(&difference))
+        }
         Some(Verdict::Same) => "<span class=\"chance\">the same</span>".into(),
         Some(Verdict::Indistinguishable) | None => {
             format!("<span class=\"chance\">{}{relative}</span>", Escaped(&difference))
@@ -192,9 +202,20 @@ fn section(grid: &Grid, panel: &Panel) -> anyhow::Result<String> {
          <div class=\"figures\">\n{figures}</div>\n{}</section>\n",
         anchor(line),
         Escaped(line),
-        Escaped(panel.measure.figure.about),
+        Escaped(&about(panel)),
         rows(grid, panel),
     ))
+}
+
+/// What the measure is computed from, and which way it is better.
+fn about(panel: &Panel) -> String {
+    let side = panel.side();
+    let jain = match panel.measure.function {
+        Function::Jain => " Jain's index of it is 1 when all values are equal, and 1/n when one of n has everything.",
+        _ => "",
+    };
+    let side = if side.is_empty() { String::new() } else { format!(" Here {side}.") };
+    format!("{}{jain}{side}", panel.measure.figure.about)
 }
 
 fn figure(plot: &Plot, title: &str, reading: &str) -> String {

@@ -1,7 +1,7 @@
 //! What the numbers of one measure come to.
 
 use darkswap_records::expectation::Measure;
-use darkswap_records::figure::Unit;
+use darkswap_records::figure::{Better, Unit};
 use darkswap_statistics::bootstrap::{Interval, interval};
 use darkswap_statistics::describe::{mean, median};
 use darkswap_statistics::holm;
@@ -85,6 +85,25 @@ impl Panel {
         self.measure.unit()
     }
 
+    /// Which way the numbers are better, in words; empty when no way is.
+    pub(super) fn side(&self) -> &'static str {
+        match self.measure.better() {
+            Some(Better::Less) => "less is better",
+            Some(Better::More) => "more is better",
+            None => "",
+        }
+    }
+
+    /// Whether a difference that is distinguishable is for the better; none when it is not, or when no side is better.
+    pub(super) fn improves(&self, row: &Row) -> Option<bool> {
+        let side = self.measure.better()?;
+        match row.verdict()? {
+            Verdict::Larger => Some(side == Better::More),
+            Verdict::Smaller => Some(side == Better::Less),
+            Verdict::Indistinguishable | Verdict::Same => None,
+        }
+    }
+
     /// The sentence of a row; none of the baseline.
     pub(super) fn sentence(&self, grid: &Grid, row: &Row) -> Option<String> {
         let point = grid.sweep.points[row.point].name.as_str();
@@ -98,7 +117,14 @@ impl Panel {
             }
             Against::Compared { paired, adjusted } => {
                 let show = |value: f64| show_size(self.unit(), value);
-                sentence(paired, *adjusted, Words { variant, baseline, questions: self.questions, show: &show })
+                let words = Words {
+                    variant,
+                    baseline,
+                    questions: self.questions,
+                    higher_is_better: self.measure.better().map(|side| side == Better::More),
+                    show: &show,
+                };
+                sentence(paired, *adjusted, words)
             }
         };
         Some(format!("{place}{text}"))
@@ -140,7 +166,9 @@ impl Row {
 fn show_size(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Share => format!("{} pp", (value * 1_000.0).round() / 10.0),
-        Unit::Seconds | Unit::Bytes | Unit::BytesPerSecond | Unit::Count | Unit::Category => unit.show(value),
+        Unit::Seconds | Unit::Bytes | Unit::BytesPerSecond | Unit::Ratio | Unit::Count | Unit::Category => {
+            unit.show(value)
+        }
     }
 }
 

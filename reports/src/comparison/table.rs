@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use darkswap_records::figure::Better;
 use darkswap_records::sweep::{Sweep, Variant};
 use darkswap_statistics::sentence::Verdict;
 use serde::Serialize;
@@ -32,6 +33,8 @@ struct Measure<'a> {
     measure: &'a str,
     /// Empty for a number of things.
     unit: &'static str,
+    /// `less` or `more`; null when no side is better.
+    better: Option<&'static str>,
     comparisons: usize,
     rows: Vec<Entry<'a>>,
 }
@@ -102,6 +105,10 @@ fn measure<'a>(grid: &'a Grid, panel: &'a Panel) -> Measure<'a> {
     Measure {
         measure: &panel.measure.line,
         unit: panel.unit().symbol(),
+        better: panel.measure.better().map(|side| match side {
+            Better::Less => "less",
+            Better::More => "more",
+        }),
         comparisons: panel.questions,
         rows: panel.rows.iter().map(entry).collect(),
     }

@@ -1,6 +1,6 @@
 //! A range with ticks that people read, linear or logarithmic.
 
-use darkswap_records::unit::{show_bytes, show_count, show_rate, show_seconds, show_share};
+use darkswap_records::unit::{show_bytes, show_count, show_rate, show_ratio, show_seconds, show_share};
 
 /// What the numbers along an axis are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,8 +11,10 @@ pub(crate) enum Quantity {
     Bytes,
     /// Bytes per second.
     Rate,
-    /// A plain number.
+    /// A number of things.
     Count,
+    /// A plain number.
+    Ratio,
     /// A share of 0 to 1.
     Share,
 }
@@ -25,6 +27,7 @@ impl Quantity {
             Self::Bytes => show_bytes(value),
             Self::Rate => show_rate(value),
             Self::Count => show_count(value),
+            Self::Ratio => show_ratio(value),
             Self::Share => show_share(value),
         }
     }
@@ -34,7 +37,7 @@ impl Quantity {
         match self {
             Self::Seconds if about > 10.0 => (&[1.0, 2.0, 5.0, 10.0, 20.0, 30.0], 60.0),
             Self::Bytes | Self::Rate => (&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0], 1_024.0),
-            Self::Seconds | Self::Count | Self::Share => (&[1.0, 2.0, 5.0], 10.0),
+            Self::Seconds | Self::Count | Self::Ratio | Self::Share => (&[1.0, 2.0, 5.0], 10.0),
         }
     }
 }

@@ -23,20 +23,8 @@ pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     if values.is_empty() { None } else { Some(Data::new(values.to_vec()).quantile(share)) }
 }
 
-/// Jain's index of fairness (Jain, Chiu and Hawe, 1984): 1 when every share is equal, 1/n when one has everything.
-///
-/// None of no values, of a negative one, or when all are zero: there is nothing to divide.
-pub fn jain(values: &[f64]) -> Option<f64> {
-    let sum: f64 = values.iter().sum();
-    let squares: f64 = values.iter().map(|value| value * value).sum();
-    let meaningful = values.iter().all(|value| value.is_finite() && *value >= 0.0) && squares > 0.0;
-    meaningful.then(|| sum * sum / (values.len() as f64 * squares))
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     /// Michelson's first twenty measurements of the speed of light, less 299,000 km/s.
@@ -58,25 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn jains_index_is_one_for_equal_shares_and_one_nth_for_one_taker() {
-        assert_eq!(jain(&[5.0; 4]), Some(1.0));
-        assert_eq!(jain(&[1.0, 0.0, 0.0, 0.0]), Some(0.25));
-        // By hand: (1 + 2 + 3)^2 / (3 * (1 + 4 + 9)) = 36 / 42.
-        assert!((jain(&[1.0, 2.0, 3.0]).unwrap() - 36.0 / 42.0).abs() < 1e-15);
-        assert_eq!([jain(&[]), jain(&[0.0, 0.0]), jain(&[1.0, -1.0])], [None; 3]);
-    }
-
-    #[test]
     fn nothing_has_no_mean() {
         assert_eq!([mean(&[]), median(&[]), quantile(&[], 0.5), standard_deviation(&[1.0])], [None; 4]);
-    }
-
-    proptest! {
-        #[test]
-        fn jains_index_lies_between_one_nth_and_one(values in prop::collection::vec(0.0..1e9_f64, 1..30)) {
-            if let Some(index) = jain(&values) {
-                prop_assert!(index <= 1.0 + 1e-9 && index >= 1.0 / values.len() as f64 - 1e-9);
-            }
-        }
     }
 }

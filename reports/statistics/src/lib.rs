@@ -2,7 +2,7 @@
 //!
 //! | module | noun |
 //! |---|---|
-//! | [`describe`] | mean, median, percentile, standard deviation, Jain's index |
+//! | [`describe`] | mean, median, percentile, standard deviation |
 //! | [`bootstrap`] | a confidence interval of a mean, by resampling |
 //! | [`effect`] | Cliff's delta: how far two groups lie apart, whatever their unit |
 //! | [`permutation`] | the paired sign-flip test: how often chance alone would do this |

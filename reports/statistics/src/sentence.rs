@@ -13,6 +13,8 @@ pub struct Words<'a> {
     pub baseline: &'a str,
     /// Questions that were asked together.
     pub questions: usize,
+    /// Whether higher is better; none when neither side is.
+    pub higher_is_better: Option<bool>,
     /// A value of the figure with its unit.
     pub show: &'a dyn Fn(f64) -> String,
 }
@@ -42,7 +44,7 @@ pub fn verdict(paired: &Paired, adjusted: f64) -> Verdict {
 
 /// What is and what is not distinguishable, in one or two sentences.
 pub fn sentence(paired: &Paired, adjusted: f64, words: Words<'_>) -> String {
-    let Words { variant, baseline, questions, show } = words;
+    let Words { variant, baseline, questions, higher_is_better, show } = words;
     let Paired { seeds, larger, smaller, interval, .. } = *paired;
     match verdict(paired, adjusted) {
         Verdict::Same => format!("{variant} gave exactly the same as {baseline} under each of {seeds} seeds."),
@@ -51,9 +53,15 @@ pub fn sentence(paired: &Paired, adjusted: f64, words: Words<'_>) -> String {
                 Verdict::Larger => ("higher", larger, [interval.low, interval.high]),
                 _ => ("lower", smaller, [-interval.high, -interval.low]),
             };
+            let good = higher_is_better.map(|higher| higher == (verdict == Verdict::Larger));
+            let claim = match good {
+                None => format!("{word} than {baseline}"),
+                Some(true) => format!("better than {baseline}: {word}"),
+                Some(false) => format!("worse than {baseline}: {word}"),
+            };
             let relative = paired.relative().map_or_else(String::new, |share| format!("; {}", percent(share)));
             format!(
-                "{variant} is {word} than {baseline} by {} (95 % interval {} to {}{relative}), under {agreeing} of {seeds} seeds; {}.",
+                "{variant} is {claim} by {} (95 % interval {} to {}{relative}), under {agreeing} of {seeds} seeds; {}.",
                 show(paired.difference.abs()),
                 show(low),
                 show(high),
@@ -109,9 +117,13 @@ mod tests {
     use super::*;
 
     fn said(pairs: &[(f64, f64)], questions: usize) -> String {
+        said_of(pairs, questions, None)
+    }
+
+    fn said_of(pairs: &[(f64, f64)], questions: usize, higher_is_better: Option<bool>) -> String {
         let paired = Paired::of(pairs).unwrap();
         let show = |value: f64| format!("{:.0} ms", value * 1e3);
-        let words = Words { variant: "tcp", baseline: "quic", questions, show: &show };
+        let words = Words { variant: "tcp", baseline: "quic", questions, higher_is_better, show: &show };
         sentence(&paired, (paired.p * questions as f64).min(1.0), words)
     }
 
@@ -127,6 +139,17 @@ mod tests {
             "tcp is higher than quic by 107 ms (95 % interval 104 ms to 110 ms; +21 %), under 8 of 8 seeds; p = 0.031 after correction for 4 comparisons."
         );
         assert!(said(&pairs(8, -0.2), 1).starts_with("tcp is lower than quic by 193 ms ("));
+    }
+
+    #[test]
+    fn a_clear_difference_of_a_figure_with_a_better_side_is_called_better_or_worse() {
+        let higher = pairs(8, 0.1);
+        assert!(said_of(&higher, 1, Some(true)).starts_with("tcp is better than quic: higher by 107 ms ("));
+        assert!(said_of(&higher, 1, Some(false)).starts_with("tcp is worse than quic: higher by "));
+        let lower = pairs(8, -0.2);
+        assert!(said_of(&lower, 1, Some(false)).starts_with("tcp is better than quic: lower by "));
+        let chance = [(1.0, 1.1), (1.0, 0.9), (1.0, 1.0)];
+        assert_eq!(said_of(&chance, 1, Some(true)), said(&chance, 1));
     }
 
     #[test]

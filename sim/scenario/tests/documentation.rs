@@ -56,6 +56,7 @@ fn row(figure: &Figure) -> String {
         Unit::Bytes => "size".to_string(),
         Unit::BytesPerSecond => "rate".to_string(),
         Unit::Share => "share".to_string(),
+        Unit::Ratio => "ratio".to_string(),
         Unit::Count => "number".to_string(),
         Unit::Category => quoted(figure.categories),
     };

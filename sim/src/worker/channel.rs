@@ -104,6 +104,7 @@ impl Outbound {
         match arrived {
             Ok(arrived) => {
                 let elapsed = books.recorder.now().saturating_sub(opened);
+                books.ledger.relays.carry(&self.from, arrived * self.channels.size);
                 books.recorder.category("channel", "completed", names.clone());
                 books.recorder.time("channel_time", elapsed, names.clone());
                 books.recorder.value("channel_bytes", (arrived * self.channels.size) as f64, names.clone());

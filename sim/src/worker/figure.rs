@@ -9,6 +9,7 @@ use darkswap_scenario::topology::{HostIndex, Role, SiteIndex};
 use super::load::{GOSSIP_SETTLES, path_of};
 use super::observer::{MISBEHAVIOUR, With as _, misbehaviour_name, pair_tags, path_name};
 use super::recorder::tags;
+use super::relay::RelayFigures;
 use super::scene::Scene;
 use super::topology::nat_kind;
 use crate::ice_server::Counters;
@@ -32,6 +33,7 @@ impl Figures<'_> {
         self.scene.recorder.value("bytes_direct", now.direct.saturating_sub(last.direct) as f64, tags([]));
         self.scene.recorder.value("bytes_relayed", now.relayed.saturating_sub(last.relayed) as f64, tags([]));
         self.scene.recorder.value("delivered_bytes", self.scene.ledger.take_delivered_bytes() as f64, tags([]));
+        RelayFigures { scene: self.scene }.interval();
         *last = now;
     }
 
@@ -62,6 +64,7 @@ impl Figures<'_> {
         }
         self.close_gossip();
         self.close_servers();
+        RelayFigures { scene: self.scene }.close();
         self.close_totals();
     }
 

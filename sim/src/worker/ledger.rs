@@ -9,10 +9,14 @@ use darkswap_core::path::PathKind;
 use darkswap_node::event::CandidateKind;
 use darkswap_records::record::Tags;
 
+use super::relay::RelayBook;
+
 /// The books of a run. Clones share. Hosts are named by their index in the topology.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
     inner: Arc<Mutex<Inner>>,
+    /// What hosts say about relays.
+    pub(super) relays: RelayBook,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +56,10 @@ pub(super) struct Outage {
 }
 
 impl Ledger {
+    pub(super) fn new(relays: RelayBook) -> Self {
+        Self { relays, ..Self::default() }
+    }
+
     /// Somebody asked for a path between two hosts.
     pub(super) fn want(&self, from: usize, to: usize) {
         self.lock().wanted.insert((from, to));

@@ -123,6 +123,7 @@ impl Load {
         match handle.send(peer, payload).await {
             Ok(receipt) => {
                 self.ledger.acknowledge(from, to, receipt.id, receipt.path);
+                self.ledger.relays.carry(&self.cast.members()[from].name, size);
                 let names = names.with("path", path_name(receipt.path));
                 self.recorder.category("message", "delivered", names.clone());
                 self.recorder.time("message_time", receipt.elapsed, names.clone());
@@ -203,9 +204,14 @@ impl Load {
         let mut payload = vec![0; usize::try_from(size).unwrap_or(usize::MAX).max(PUBLICATION_NUMBER)];
         payload[..PUBLICATION_NUMBER].copy_from_slice(&number.to_be_bytes());
         let Some(topic) = self.topics.get(topic) else { return };
-        if let Err(error) = handle.publish(topic, payload.into()).await {
-            let fields = tags([("topic", topic.as_str()), ("error", &error.to_string())]);
-            self.recorder.event(&self.cast.members()[from].name, "publish_failed", fields);
+        let size = payload.len() as u64;
+        let name = &self.cast.members()[from].name;
+        match handle.publish(topic, payload.into()).await {
+            Ok(()) => self.ledger.relays.carry(name, size),
+            Err(error) => {
+                let fields = tags([("topic", topic.as_str()), ("error", &error.to_string())]);
+                self.recorder.event(name, "publish_failed", fields);
+            }
         }
     }
 }

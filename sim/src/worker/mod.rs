@@ -7,6 +7,7 @@
 //! | `member` | one host: identity, configuration, servers |
 //! | `cast` | the nodes: who is up |
 //! | `observer`, `recorder` | a node's events as samples and records |
+//! | `relay` | what the choice of relays came to |
 //! | `scene` | the world of a run with everybody and every book in it |
 //! | `ledger` | what was promised and what came of it |
 //! | `bitcoin` | the chain: who tells about it, what goes wrong with it, and what traders have on it |
@@ -32,6 +33,7 @@ mod observer;
 pub mod order;
 mod probe;
 mod recorder;
+mod relay;
 mod scene;
 mod stage;
 mod topology;

@@ -12,6 +12,7 @@ use super::cast::Cast;
 use super::channel::Books;
 use super::ledger::{Ledger, Outage};
 use super::recorder::{Recorder, tags};
+use super::relay::Witness;
 use super::trade::Desk;
 
 /// Bytes of a publication's number at the beginning of its payload.
@@ -33,6 +34,7 @@ impl Observer {
 
     /// The node starts.
     pub(super) fn begin(&self) {
+        self.ledger.relays.start(self.host);
         self.desk().start(self.host);
     }
 
@@ -47,6 +49,8 @@ impl Observer {
 
     /// Takes note of an event.
     pub(super) fn see(&mut self, event: &Event) {
+        let witness = Witness { host: self.host, cast: &self.cast, recorder: &self.recorder };
+        self.ledger.relays.see(&witness, event);
         match event {
             Event::ReservationAccepted { relay, renewal: false, elapsed } => {
                 let tags = self.relay_tags(*relay);

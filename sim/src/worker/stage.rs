@@ -22,6 +22,8 @@ use super::observer::Observer;
 use super::packet_totals;
 use super::probe::Probes;
 use super::recorder::{Recorder, micros};
+use super::relay::RelayBook;
+use super::relay::latency::Latencies;
 use super::scene::Scene;
 use super::topology::Places;
 use super::trade::Desk;
@@ -56,7 +58,7 @@ impl Stage {
         let Self { scenario, topology, seed, commit, records, progress } = self;
         let recorder = Recorder::new(records, &scenario.expectations);
         recorder.record(&Record::Run(head(&scenario, &topology, &places, seed, commit)));
-        let ledger = Ledger::default();
+        let ledger = Ledger::new(RelayBook::new(Latencies::of(&topology, &scenario.core)));
         let bitcoin = Bitcoin::found(&topology, seed)?;
         let cast = Cast::new(&world, &topology, &places, bitcoin.clone())?;
         let topics: Vec<String> = topology.topics.iter().map(|topic| topic.name.clone()).collect();

@@ -1,7 +1,7 @@
 //! What an expectation computes, without what it is compared with.
 
-use super::{Condition, Expectation, ExpectationError, Filter, Function, parser};
-use crate::figure::{Figure, Unit};
+use super::{Condition, Expectation, ExpectationError, Filter, Function, Operator, parser};
+use crate::figure::{Better, Figure, Unit, better, of_category};
 use crate::record::Sample;
 use crate::sample::Samples;
 use crate::statistic::{self, NoSamples};
@@ -35,6 +35,21 @@ impl Measure {
         unit(self.function, self.figure)
     }
 
+    /// Which way the number is better; none when it is neither good nor bad by itself.
+    pub fn better(&self) -> Option<Better> {
+        match self.function {
+            // An even share is what the index is for.
+            Function::Jain => Some(Better::More),
+            Function::Count | Function::Share => self.condition.as_ref().and_then(|it| better_when(it, self.figure)),
+            Function::Sum
+            | Function::Min
+            | Function::Max
+            | Function::Mean
+            | Function::Last
+            | Function::Percentile(_) => better(self.figure.name),
+        }
+    }
+
     /// The value over these samples.
     ///
     /// # Errors
@@ -51,10 +66,25 @@ impl From<Expectation> for Measure {
     }
 }
 
+/// Which way the number of samples that meet a condition is better.
+fn better_when(condition: &Condition, figure: &Figure) -> Option<Better> {
+    match condition {
+        Condition::Category { category, negated } => {
+            of_category(category).map(|side| if *negated { side.reversed() } else { side })
+        }
+        Condition::Value { operator, .. } => match operator {
+            Operator::Less | Operator::LessOrEqual => better(figure.name).map(Better::reversed),
+            Operator::Greater | Operator::GreaterOrEqual => better(figure.name),
+            Operator::Equal | Operator::NotEqual => None,
+        },
+    }
+}
+
 pub(super) fn unit(function: Function, figure: &Figure) -> Unit {
     match function {
         Function::Count => Unit::Count,
         Function::Share => Unit::Share,
+        Function::Jain => Unit::Ratio,
         Function::Sum | Function::Min | Function::Max | Function::Mean | Function::Last | Function::Percentile(_) => {
             figure.unit
         }
@@ -83,6 +113,7 @@ pub(super) fn value(
         Function::Mean => statistic::mean(&values),
         Function::Last => statistic::last(&values),
         Function::Percentile(percentile) => statistic::percentile(&values, percentile),
+        Function::Jain => statistic::jain(&values),
     }
 }
 
@@ -117,6 +148,26 @@ mod tests {
             assert_eq!(expectation.unit(), measure.unit());
             let expected = Measure { line: line.into(), ..expectation.into() };
             assert_eq!(measure, expected);
+        }
+    }
+
+    #[test]
+    fn the_better_side_follows_from_figure_function_and_condition() {
+        for (line, side) in [
+            ("p95(connect_time)", Some(Better::Less)),
+            ("mean(gossip_coverage)", Some(Better::More)),
+            ("jain(relay_load)", Some(Better::More)),
+            ("jain(connect_time)", Some(Better::More)),
+            ("last(packets_sent)", None),
+            ("count(connect_time)", None),
+            ("share(connect_time < 1s)", Some(Better::More)),
+            ("count(connect_time >= 1s)", Some(Better::Less)),
+            ("share(path == direct)", Some(Better::More)),
+            ("share(path != direct)", Some(Better::Less)),
+            ("count(message == lost)", Some(Better::Less)),
+            ("count(home_change == better)", None),
+        ] {
+            assert_eq!(Measure::parse(line).unwrap().better(), side, "{line}");
         }
     }
 

@@ -7,7 +7,7 @@ use crate::nearest::nearest;
 use crate::statistic::Percentile;
 use crate::unit::{self, quote};
 
-const FUNCTIONS: [(&str, Function); 8] = [
+const FUNCTIONS: [(&str, Function); 9] = [
     ("count", Function::Count),
     ("sum", Function::Sum),
     ("min", Function::Min),
@@ -15,6 +15,7 @@ const FUNCTIONS: [(&str, Function); 8] = [
     ("mean", Function::Mean),
     ("last", Function::Last),
     ("median", Function::Percentile(Percentile::MEDIAN)),
+    ("jain", Function::Jain),
     ("share", Function::Share),
 ];
 
@@ -67,14 +68,18 @@ impl<'a> Parser<'a> {
     fn expectation(&mut self) -> Result<Expectation, ExpectationError> {
         let measure = self.measure()?;
         let operator = self.operator("a comparison such as `>=` or `<`")?;
+        let token = self.peek();
         let threshold = self.number(measure.unit())?;
+        if measure.function == Function::Jain && threshold > 1.0 {
+            return Err(self.error(token, "a number from `0` to `1`: Jain's index is 1 when all is shared equally"));
+        }
         let Measure { line, function, figure, condition, filters } = measure;
         Ok(Expectation { line, function, figure, condition, filters, operator, threshold })
     }
 
     fn function(&mut self) -> Result<Function, ExpectationError> {
         const EXPECTED: &str =
-            "a function: count, sum, min, max, mean, last, median, share or a percentile such as p95";
+            "a function: count, sum, min, max, mean, last, median, jain, share or a percentile such as p95";
         let token = self.take();
         let Kind::Name(name) = token.kind else { return Err(self.error(token, EXPECTED)) };
         if let Some((_, function)) = FUNCTIONS.iter().find(|(known, _)| *known == name) {
@@ -213,6 +218,7 @@ impl<'a> Parser<'a> {
             Unit::Bytes => unit::SIZE_FORM,
             Unit::BytesPerSecond => "a rate in bytes per second such as `64KiB/s`",
             Unit::Share => "a share from `0%` to `100%`",
+            Unit::Ratio => "a plain number such as `0.9`",
             Unit::Count | Unit::Category => "a plain number such as `0` or `20`",
         };
         let Kind::Number(text) = token.kind else { return Err(self.error(token, form)) };
@@ -228,7 +234,7 @@ impl<'a> Parser<'a> {
                 Ok(share) if share > 1.0 => return Err(self.error(token, form)),
                 result => result,
             },
-            Unit::Count | Unit::Category => return plain(text).ok_or_else(|| self.error(token, form)),
+            Unit::Ratio | Unit::Count | Unit::Category => return plain(text).ok_or_else(|| self.error(token, form)),
         };
         parsed.map_err(|error| ExpectationError {
             offset: token.offset + error.offset.min(token.length.saturating_sub(1)),

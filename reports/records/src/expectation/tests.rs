@@ -21,6 +21,7 @@ fn samples() -> Samples {
     }));
     samples.extend((1..=100).map(|n| value("connect_time", f64::from(n) / 10.0)));
     samples.extend((0..4).map(|_| category("message", "delivered", &[])));
+    samples.extend([0.5, 0.5, 0.0, 0.0].map(|share| value("relay_load", share)));
     samples
 }
 
@@ -43,6 +44,8 @@ fn expectations_hold_and_fail() {
         ("last(connect_time) == 10s", true, "10 s"),
         ("share(connect_time < 1s) > 8.9%", true, "9 %"),
         ("count(connect_time >= 9s) == 11", true, "11"),
+        ("jain(relay_load) == 0.5", true, "0.5"),
+        ("jain(relay_load) >= 0.9", false, "0.5"),
     ] {
         let outcome = Expectation::parse(line).unwrap().evaluate(&samples());
         assert_eq!((outcome.held, outcome.shown.as_str(), outcome.error), (held, shown, None), "{line}");
@@ -84,6 +87,9 @@ fn errors_point_at_the_fault() {
         ("share(path == direct) >= 700%", 25, "`700%`", "`0%` to `100%`", None),
         ("share(path == direct) >= 0.7", 27, "`0.7` without a unit", "a share", None),
         ("count(path) == 5s", 15, "`5s`", "a plain number", None),
+        ("jain(relay_load) > 50%", 19, "`50%`", "a plain number", None),
+        ("jain(relay_load) > 1.5", 19, "`1.5`", "from `0` to `1`", None),
+        ("jain(relay_load > 0%) > 0.5", 16, "`>`", "`jain` takes no condition", None),
         ("count(path) = 5", 12, "`=`", "a comparison", Some("==")),
         ("count(path) == 5 6", 17, "`6`", "the end of the line", None),
         ("count(path", 10, "the end of the line", "`)`", None),

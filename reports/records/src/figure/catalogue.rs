@@ -18,6 +18,10 @@ const fn count(name: &'static str, tags: &'static [&'static str], about: &'stati
     Figure { name, unit: Unit::Count, tags, categories: &[], about }
 }
 
+const fn share(name: &'static str, tags: &'static [&'static str], about: &'static str) -> Figure {
+    Figure { name, unit: Unit::Share, tags, categories: &[], about }
+}
+
 const fn category(
     name: &'static str,
     categories: &'static [&'static str],
@@ -96,13 +100,11 @@ pub const FIGURES: &[Figure] = &[
         "Whether a publication reached a subscriber, one sample for each.",
     ),
     seconds("gossip_time", &["from", "to", "topic"], "Time from publication to reception."),
-    Figure {
-        name: "gossip_coverage",
-        unit: Unit::Share,
-        tags: &["from", "topic"],
-        categories: &[],
-        about: "Share of the subscribers that a publication reached, one sample per publication.",
-    },
+    share(
+        "gossip_coverage",
+        &["from", "topic"],
+        "Share of the subscribers that a publication reached, one sample per publication.",
+    ),
     category(
         "channel",
         &["completed", "failed"],
@@ -124,13 +126,11 @@ pub const FIGURES: &[Figure] = &[
         &["from", "to", "priority"],
         "Bytes of messages that arrived over each completed data channel.",
     ),
-    Figure {
-        name: "channel_delivered",
-        unit: Unit::Share,
-        tags: &["from", "to", "priority"],
-        categories: &[],
-        about: "Share of the messages of each completed data channel that arrived.",
-    },
+    share(
+        "channel_delivered",
+        &["from", "to", "priority"],
+        "Share of the messages of each completed data channel that arrived.",
+    ),
     category(
         "lie",
         &["refused", "taken", "failed"],
@@ -152,6 +152,60 @@ pub const FIGURES: &[Figure] = &[
         "Fate of each reservation at a relay.",
     ),
     seconds("reservation_time", &["from", "relay"], "Time from the start of a host to its first reservation."),
+    share(
+        "reservation_success",
+        &["from"],
+        "Share of the reservations that a host asked for and was granted, renewals left out, one sample per host that asked at the end of the run.",
+    ),
+    // The choice of relays.
+    category(
+        "home_change",
+        &["first", "failed", "ending", "better"],
+        &["from", "relay"],
+        "Each change of a host's home relay, by its reason: there was none, the one before failed or is about to stop, or the policy prefers the new one. The relay is the new one, or `none`.",
+    ),
+    count(
+        "flaps",
+        &["from"],
+        "Changes of home per hour that had no other reason than that the policy prefers another relay, from a host's first home to the end of the run, one sample per host that had a home.",
+    ),
+    Figure {
+        name: "latency_stretch",
+        unit: Unit::Ratio,
+        tags: &["from", "to"],
+        categories: &[],
+        about: "Round-trip time of each ping over a relayed path, over that of the direct way as the scenario has it: both access links and the regions between, without jitter and queues. Pairs behind a shared NAT have none.",
+    },
+    share(
+        "relay_load",
+        &["relay", "of"],
+        "Each relay's share of what all relays did in the run: of the `bytes` that they sent, of the `reservations` that hosts announced, of the `circuits` that were opened. `jain` of it is 1 when all relays carry the same.",
+    ),
+    bytes("relay_bytes", &["relay"], "Bytes that each relay sent in one interval, headers included."),
+    count("relay_reservations", &["relay"], "Hosts that are up and announce each relay at the end of one interval."),
+    category(
+        "relay_probe",
+        &["answered", "silent"],
+        &["from", "relay"],
+        "Each probe of a relay that ended, and whether there was an answer.",
+    ),
+    count(
+        "probes",
+        &["host"],
+        "Probes of relays per minute, one sample for each host that made one, at the end of the run.",
+    ),
+    Figure {
+        name: "control_traffic",
+        unit: Unit::BytesPerSecond,
+        tags: &["host"],
+        categories: &[],
+        about: "Bytes that each peer sent per second of the run, less the payload that its own load sent and others received: messages, publications and data channels. Headers, acknowledgements, retries and what a peer forwards count; relays have no sample.",
+    },
+    bytes(
+        "relayed_bytes_before_upgrade",
+        &["from", "to", "from_nat", "to_nat"],
+        "Payload of the messages that a pair received over relayed connections until one of them first had a direct path, one sample for each pair that changed from a relayed to a direct path.",
+    ),
     // STUN and TURN servers.
     count(
         "ice_server",

@@ -43,6 +43,16 @@ pub fn show_count(count: f64) -> String {
     if count.fract() == 0.0 { format!("{count:.0}") } else { digits(count) }
 }
 
+/// A ratio as `0.873`, `1.4`: three decimals below one, where Jain's index is.
+pub fn show_ratio(ratio: f64) -> String {
+    if ratio.abs() >= 0.999_5 {
+        return digits(ratio);
+    }
+    let text = format!("{ratio:.3}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".into() } else { text.to_string() }
+}
+
 /// Three significant digits, but never fewer than the whole part.
 fn digits(value: f64) -> String {
     let decimals = match value.abs() {
