@@ -7,10 +7,12 @@ use libp2p::{Multiaddr, PeerId};
 use crate::ice_server::IceServer;
 use crate::limits::Limits;
 
+mod bandwidth;
 mod electrum;
 mod relay_selection;
 mod trading;
 
+pub use bandwidth::{Bandwidth, DayRate, DayRateError, Direction, RATE_SPANS, RateSpan};
 pub use electrum::{ElectrumServer, ElectrumServerError, Security};
 pub use relay_selection::RelaySelection;
 pub use trading::{Bitcoind, RpcLogin, ServerAddress, ServerAddressError, TradingConfig};
@@ -45,6 +47,8 @@ pub struct Config {
     pub trading: Option<TradingConfig>,
     /// What a relay server admits. Of no effect without [`relay_server`](Self::relay_server).
     pub relay_limits: relay::server::Limits,
+    /// How many bytes per second may pass.
+    pub bandwidth: Bandwidth,
     /// Every bound of the node.
     pub limits: Limits,
 }
@@ -65,6 +69,7 @@ impl Default for Config {
             topics: Vec::new(),
             trading: None,
             relay_limits: relay::server::Limits::default(),
+            bandwidth: Bandwidth::default(),
             limits: Limits::default(),
         }
     }

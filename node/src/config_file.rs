@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use crate::config::Config;
 
 mod address;
+mod bandwidth;
 mod draft;
 mod ice_servers;
 mod origin;

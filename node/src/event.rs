@@ -90,6 +90,10 @@ pub enum Event {
         peer: PeerId,
         /// Direct, or through a relay.
         path: PathKind,
+        /// Bytes that its substreams sent since it was opened.
+        sent: u64,
+        /// Bytes that they received.
+        received: u64,
         /// Why, when it was not closed in good order.
         reason: Option<String>,
     },

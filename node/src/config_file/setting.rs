@@ -47,7 +47,7 @@ impl Setting {
 }
 
 /// The tables with a line about each, in the order of the template.
-pub(super) const TABLES: [(&str, &str); 8] = [
+pub(super) const TABLES: [(&str, &str); 9] = [
     ("node", "The node itself."),
     ("relay", "Circuit relay v2: relaying for others, and the relays that this node uses."),
     ("discovery", "Finding peers through the DHT."),
@@ -59,6 +59,11 @@ pub(super) const TABLES: [(&str, &str); 8] = [
     (
         "trading",
         "Trading bitcoin against runes and alkanes. It needs a wallet (`darkswap wallet create`) and an Electrum server.",
+    ),
+    (
+        "bandwidth",
+        "How many bytes per second may pass, by the time of day (UTC): \"unlimited\", a rate such as \"2MiB\", or a list of times \
+         with a rate each, outside of which there is no limit.",
     ),
     ("limits", "Bounds that keep a flood or a broken peer from exhausting this host."),
     ("control", "The local endpoint through which `darkswap peers`, `darkswap send` and so on reach a running node."),
@@ -158,7 +163,7 @@ const CONFIRMATIONS: Number = Number {
 const CONNECTIONS: RangeInclusive<u64> = 1..=65_536;
 
 /// Every setting, by table.
-pub(super) static SETTINGS: [Setting; 45] = [
+pub(super) static SETTINGS: [Setting; 49] = [
     Setting::new(
         "node",
         "identity",
@@ -359,6 +364,32 @@ pub(super) static SETTINGS: [Setting; 45] = [
          (mode 0600).",
     )
     .with_example("\"/media/stick/wallet.key\""),
+    Setting::new(
+        "bandwidth",
+        "node_sends",
+        Field::Rate(|all| &mut all.node.bandwidth.sending.node),
+        "What this node sends on all connections together. A relay's circuits count twice: received from one peer, sent to the other.",
+    )
+    .with_example(r#"[{ from = "08:00", to = "18:00", rate = "2MiB" }, { from = "22:00", to = "06:00", rate = "16MiB" }]"#),
+    Setting::new(
+        "bandwidth",
+        "node_receives",
+        Field::Rate(|all| &mut all.node.bandwidth.receiving.node),
+        "What this node receives on all connections together.",
+    ),
+    Setting::new(
+        "bandwidth",
+        "connection_sends",
+        Field::Rate(|all| &mut all.node.bandwidth.sending.connection),
+        "What this node sends on each connection.",
+    )
+    .with_example("\"512KiB\""),
+    Setting::new(
+        "bandwidth",
+        "connection_receives",
+        Field::Rate(|all| &mut all.node.bandwidth.receiving.connection),
+        "What this node receives on each connection.",
+    ),
     count!(connections, CONNECTIONS, "Open connections in all. Each costs about 100 kB of memory."),
     count!(
         connections_per_peer,

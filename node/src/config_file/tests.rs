@@ -6,7 +6,7 @@ use bitcoin::{FeeRate, Network};
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Reachability, RpcLogin, TradingConfig, WebrtcConfig};
+use crate::config::{DayRate, RateSpan, Reachability, RpcLogin, TradingConfig, WebrtcConfig};
 use crate::limits::Limits;
 
 fn file(text: &str) -> Sources {
@@ -115,6 +115,11 @@ folder = "state"
 wallet = "/keys/wallet.age"
 passphrase_file = "passphrase"
 key_file = ""
+[bandwidth]
+node_sends = [{ from = "08:00", to = "18:00", rate = "2MiB" }]
+node_receives = "3MiB"
+connection_sends = "4MiB"
+connection_receives = "5MiB"
 [limits]
 connections = 10
 connections_per_peer = 4
@@ -162,6 +167,10 @@ socket = "other.sock"
     assert_eq!(node.reachability, Reachability::Public);
     assert_eq!(node.limits.message_deadline, Duration::from_secs(90));
     assert_eq!(node.limits.gossip_size, 4096);
+    assert_eq!(node.bandwidth.sending.node.spans(), [RateSpan { from: 480, to: 1_080, rate: 2 << 20 }]);
+    let whole_days =
+        [&node.bandwidth.receiving.node, &node.bandwidth.sending.connection, &node.bandwidth.receiving.connection];
+    assert_eq!(whole_days.map(DayRate::whole_day), [3, 4, 5].map(|rate| Some(rate << 20)));
     assert_eq!(node.relays[0].peer.to_string(), peer);
     assert_eq!(control_socket, PathBuf::from("/node/other.sock"));
     assert_eq!(identity, PathBuf::from("/keys/identity"));

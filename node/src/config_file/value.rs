@@ -11,8 +11,8 @@ use toml::de::DeValue;
 
 use super::ice_servers::{self, ConfiguredServer};
 use super::problem::{excerpt, suggestion};
-use super::{Settings, address, trading, unit};
-use crate::config::{ElectrumServer, PeerAddress, ServerAddress};
+use super::{Settings, address, bandwidth, trading, unit};
+use crate::config::{DayRate, ElectrumServer, PeerAddress, ServerAddress};
 
 /// Entries of one list. A node has no use for more, and each costs a socket or a connection.
 const LIST_LIMIT: usize = 64;
@@ -66,6 +66,7 @@ pub(super) enum Field {
     Duration(RangeInclusive<Duration>, fn(&mut Settings) -> &mut Duration),
     Count(RangeInclusive<u64>, Number),
     Size(RangeInclusive<u64>, Number),
+    Rate(fn(&mut Settings) -> &mut DayRate),
 }
 
 /// Access to one of a few named values.
@@ -95,6 +96,7 @@ impl Field {
             Self::IceServers(place) => *place(settings) = ice_servers::read(raw)?,
             Self::Servers(place) => *place(settings) = trading::read_servers(raw)?,
             Self::Bitcoind(place) => *place(settings) = trading::read_bitcoind(raw)?,
+            Self::Rate(place) => *place(settings) = bandwidth::read(raw)?,
             Self::Flag(place) => {
                 *place(settings) = raw.boolean().ok_or_else(|| raw.unexpected(&self.expected()))?;
             }
@@ -164,6 +166,7 @@ impl Field {
             Self::Duration(_, place) => unit::show_duration(*place(&mut settings)).into(),
             Self::Count(_, number) => i64::try_from((number.read)(&settings)).unwrap_or(i64::MAX).into(),
             Self::Size(_, number) => unit::show_size((number.read)(&settings)).into(),
+            Self::Rate(place) => bandwidth::show(place(&mut settings)),
         }
     }
 
@@ -183,6 +186,7 @@ impl Field {
             Self::Duration(..) => format!("a duration from {range}"),
             Self::Count(..) => format!("a number from {range}"),
             Self::Size(..) => format!("a size from {range}"),
+            Self::Rate(_) => bandwidth::EXPECTED.to_owned(),
         }
     }
 
@@ -203,7 +207,8 @@ impl Field {
             | Self::Servers(_)
             | Self::Bitcoind(_)
             | Self::Path(_)
-            | Self::OptionalPath(_) => return None,
+            | Self::OptionalPath(_)
+            | Self::Rate(_) => return None,
         };
         Some(format!("\"{from}\" to \"{to}\""))
     }

@@ -42,8 +42,9 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
             "event": "connection_opened", "peer": text(peer), "path": path_name(path), "transport": transport_name(transport),
             "address": address, "dialer": dialer,
         }),
-        Event::ConnectionClosed { peer, path, reason } => json!({
-            "event": "connection_closed", "peer": text(peer), "path": path_name(path), "reason": reason,
+        Event::ConnectionClosed { peer, path, sent, received, reason } => json!({
+            "event": "connection_closed", "peer": text(peer), "path": path_name(path), "sent_bytes": sent,
+            "received_bytes": received, "reason": reason,
         }),
         Event::PathChanged { peer, from, to, elapsed, transport } => json!({
             "event": "path_changed", "peer": text(peer), "from": from.as_ref().map(path_name), "to": to.as_ref().map(path_name),

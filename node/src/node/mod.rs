@@ -45,6 +45,7 @@ use crate::handle::{Command, Handle, InboundChannel};
 use crate::limits::fixed::{connection, message, signalling};
 use crate::trading::task::Task;
 use crate::trading::{Machine, ORDERS, Parts, StartError, Trading, key, link::link};
+use crate::transport::metered::{Meters, Throttle};
 use crate::transport::webrtc::{self, DataChannels};
 use crate::transport::{self, TransportError};
 use behaviour::Behaviour;
@@ -99,6 +100,7 @@ pub struct Node {
     commands: mpsc::Receiver<Command>,
     observers: Vec<Observer>,
     started: Instant,
+    meters: Meters,
     session: u64,
     peers: BTreeMap<PeerId, Peer>,
     timers: BTreeSet<(Time, PeerId)>,
@@ -171,7 +173,12 @@ impl Node {
         let (circuit_transport, circuits) = relay::client::new(local);
         let channels = DataChannels::default();
         let (signalled, signalling) = config.webrtc.enabled.then(|| signalled(&config, local, &runtime)).unzip();
+        let started = Instant::now();
+        let meters = Meters::new(started);
         let transport = transport::build(&identity, &runtime, circuit_transport, &config.webrtc, signalled, &channels)?;
+        let calendar = Arc::clone(&runtime);
+        let throttle = Throttle::new(started, &config.bandwidth, move || calendar.wall_clock());
+        let transport = transport::metered::transport(transport, meters.clone(), throttle);
         let validates = parts.is_some() || config.topics.iter().any(|topic| topic == ORDERS);
         let judged = behaviour::Judged { trades: parts.is_some(), validates };
         let behaviour = behaviour::build(&config, &identity, circuits, signalling, judged)?;
@@ -195,7 +202,8 @@ impl Node {
             handle: Handle::new(local, sender).with_channels(channels.clone()).with_trading(trading),
             commands,
             observers: Vec::new(),
-            started: Instant::now(),
+            started,
+            meters,
             session,
             peers: BTreeMap::new(),
             timers: BTreeSet::new(),

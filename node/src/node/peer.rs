@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::address_book::AddressBook;
 use crate::event::{HolePunchRole, TransportKind};
 use crate::handle::{CommandError, Receipt};
+use crate::transport::metered::SharedMeter;
 
 /// Somebody who waits for a path.
 pub(super) type PathWaiter = oneshot::Sender<Result<PathKind, CommandError>>;
@@ -46,6 +47,8 @@ pub(super) struct Connection {
     pub(super) round_trip: Option<Duration>,
     /// Whether ICE has lost the peer on it.
     pub(super) disturbed: bool,
+    /// What was measured of it.
+    pub(super) meter: SharedMeter,
 }
 
 /// A message whose sender waits.

@@ -119,6 +119,7 @@ impl Node {
             address: address_of_entry,
             round_trip: None,
             disturbed: false,
+            meter: self.meters.claim(id, endpoint),
         };
         self.peer(id).connections.insert(key, entry);
         self.report(Event::ConnectionOpened { peer: id, path: kind, transport, address, dialer: endpoint.is_dialer() });
@@ -135,7 +136,9 @@ impl Node {
         let Some((_, key)) = self.connections.remove(&connection) else { return };
         let Some(closed) = self.peer(id).connections.remove(&key) else { return };
         let broke = closed.kind == PathKind::Direct && reason.is_some();
-        self.report(Event::ConnectionClosed { peer: id, path: closed.kind, reason });
+        let carried = closed.meter.measure();
+        let (sent, received) = (carried.sent, carried.received);
+        self.report(Event::ConnectionClosed { peer: id, path: closed.kind, sent, received, reason });
         self.input(id, Input::Closed { connection: key });
         self.on_relay_closed(id, connection);
         if broke {

@@ -7,6 +7,7 @@
 mod address;
 #[cfg(test)]
 pub(crate) mod arbitrary;
+pub(crate) mod metered;
 mod names;
 pub mod quic;
 pub mod tcp;

@@ -79,8 +79,9 @@ impl Observer {
                     .with("transport", transport_name(*transport));
                 self.event("connection_opened", fields.with("dialer", if *dialer { "true" } else { "false" }));
             }
-            Event::ConnectionClosed { peer, path, reason } => {
+            Event::ConnectionClosed { peer, path, sent, received, reason } => {
                 let fields = self.peer_fields(*peer).with("path", path_name(*path));
+                let fields = fields.with("sent", &sent.to_string()).with("received", &received.to_string());
                 self.event("connection_closed", fields.with("reason", reason.as_deref().unwrap_or("in good order")));
             }
             Event::PathChanged { peer, from, to, elapsed, transport } => {

@@ -26,6 +26,11 @@ pub const SLOWEST: u64 = 1_024;
 /// The fastest rate, in bytes per second: what is more is no limit.
 pub const FASTEST: u64 = 1 << 40;
 
+/// How much of a rate one stream takes at a time: a twentieth of a second's worth, so that streams that wait take turns at least that
+/// often, and a ping is not late behind a long message. The bounds keep slow rates from single bytes and fast ones from long copies.
+const SLICES: u64 = 20;
+const SLICE: (u64, u64) = (256, 64 << 10);
+
 const NANOS: i128 = 1_000_000_000;
 
 /// Bytes per second, and what is left of them.
@@ -187,23 +192,47 @@ impl<C: Copy + Ord> Bandwidth<C> {
     /// # Errors
     /// The time at which the buckets will be out of debt.
     pub fn ask(&mut self, now: Time, time_of_day: Duration, connection: C, bytes: u64) -> Result<(), Time> {
-        self.whole.set_rate(now, self.node.rate(time_of_day));
-        let rate = self.each.rate(time_of_day);
-        self.make_room(connection);
-        let own = self.connections.entry(connection).or_insert_with(|| TokenBucket::new(now, rate));
-        own.set_rate(now, rate);
-        let ready = own.ready(now).max(self.whole.ready(now));
+        let (own, whole) = self.buckets(now, time_of_day, connection);
+        let ready = own.ready(now).max(whole.ready(now));
         if ready > now {
             return Err(ready);
         }
         own.spend(now, bytes);
-        self.whole.spend(now, bytes);
+        whole.spend(now, bytes);
         Ok(())
+    }
+
+    /// Takes a message's bytes at once and says from when on it may go: now, or when what was taken before it is paid for. Whoever
+    /// asks first goes first, which [`ask`](Self::ask) leaves to chance.
+    #[must_use]
+    pub fn reserve(&mut self, now: Time, time_of_day: Duration, connection: C, bytes: u64) -> Time {
+        let (own, whole) = self.buckets(now, time_of_day, connection);
+        let ready = own.ready(now).max(whole.ready(now));
+        own.spend(now, bytes);
+        whole.spend(now, bytes);
+        ready
+    }
+
+    /// How many bytes a stream should take at a time.
+    #[must_use]
+    pub fn slice(&self, time_of_day: Duration) -> u64 {
+        let rate = self.each.rate(time_of_day).min(self.node.rate(time_of_day));
+        (rate / SLICES).clamp(SLICE.0, SLICE.1)
     }
 
     /// Forgets a connection that was closed.
     pub fn forget(&mut self, connection: C) {
         self.connections.remove(&connection);
+    }
+
+    /// The buckets of a connection and of the node, with the rates of this time.
+    fn buckets(&mut self, now: Time, time_of_day: Duration, connection: C) -> (&mut TokenBucket, &mut TokenBucket) {
+        self.whole.set_rate(now, self.node.rate(time_of_day));
+        let rate = self.each.rate(time_of_day);
+        self.make_room(connection);
+        let own = self.connections.entry(connection).or_insert_with(|| TokenBucket::new(now, rate));
+        own.set_rate(now, rate);
+        (own, &mut self.whole)
     }
 
     fn make_room(&mut self, connection: C) {
@@ -276,6 +305,14 @@ mod tests {
         assert_eq!(bandwidth.ask(at(0), hours(0), 1, RATE * 2), Ok(()));
         assert_eq!(bandwidth.ask(at(0), hours(0), 2, 1), Err(at(1)));
         assert_eq!(bandwidth.ask(at(1), hours(0), 2, 1), Ok(()));
+    }
+
+    #[test]
+    fn whoever_reserves_first_goes_first() {
+        let mut bandwidth = Bandwidth::new(at(0), hours(0), Schedule::always(FASTEST), Schedule::always(RATE));
+        let ready: Vec<_> = (0..4).map(|_| bandwidth.reserve(at(0), hours(0), 1, RATE)).collect();
+        assert_eq!(ready, [at(0), at(0), at(1), at(2)]);
+        assert_eq!(bandwidth.slice(hours(0)), RATE / SLICES);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The machine behind [`super`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
-    ConnectionKey, HEAD_START, ICE_STAGGER, Input, Known, LINGER, NEWS, Origin, Output, PathKind, RETRY, UNSUPPORTED,
-    UPGRADE,
+    ConnectionKey, HANDOVER, HEAD_START, ICE_STAGGER, Input, Known, LINGER, NEWS, Origin, Output, PathKind, RETRY,
+    UNSUPPORTED, UPGRADE,
 };
 use crate::Time;
 use crate::backoff::Backoff;
@@ -46,6 +46,8 @@ struct Connection {
     /// Since when it can be relied on: since it was opened, or recovered.
     sound_since: Time,
     disturbed: bool,
+    /// Whether it makes way for the next one of its kind.
+    replaced: bool,
     closing: bool,
 }
 
@@ -138,7 +140,8 @@ impl Machine {
             }
             Input::Disturbed { connection } => self.disturbed(now, connection),
             Input::Recovered { connection } => self.recovered(now, connection),
-            Input::OwnAddress => self.hurry_upgrade(now),
+            Input::OwnAddress | Input::Upgrade => self.hurry_upgrade(now),
+            Input::Replace { connection } => self.replace(now, connection),
             Input::Tick => {}
         }
         self.note_best(now);
@@ -158,11 +161,12 @@ impl Machine {
             _ => None,
         };
         let surplus = self.surplus().map(|(_, since)| since + LINGER).min();
+        let replaced = self.replaced().map(|(_, since)| since + HANDOVER).min();
         let negotiation = match self.negotiation {
             Negotiation::Due { at } => Some(at),
             Negotiation::Idle | Negotiation::Running => None,
         };
-        [head_start, surplus, negotiation, self.next_round, self.next_upgrade].into_iter().flatten().min()
+        [head_start, surplus, replaced, negotiation, self.next_round, self.next_upgrade].into_iter().flatten().min()
     }
 
     fn want(&mut self, now: Time) {
@@ -200,7 +204,15 @@ impl Machine {
     }
 
     fn opened(&mut self, now: Time, connection: ConnectionKey, kind: PathKind, origin: Origin) {
-        let open = Connection { kind, origin, opened: now, sound_since: now, disturbed: false, closing: false };
+        let open = Connection {
+            kind,
+            origin,
+            opened: now,
+            sound_since: now,
+            disturbed: false,
+            replaced: false,
+            closing: false,
+        };
         self.connections.insert(connection, open);
         match kind {
             PathKind::Direct => self.direct = Attempt::Untried,
@@ -263,6 +275,24 @@ impl Machine {
             && std::mem::take(&mut open.disturbed)
         {
             open.sound_since = now;
+        }
+    }
+
+    fn replace(&mut self, now: Time, connection: ConnectionKey) {
+        let Some(open) = self.connections.get_mut(&connection).filter(|open| self.wanted && !open.closing) else {
+            return;
+        };
+        if open.origin == Origin::Negotiated {
+            return self.disturbed(now, connection);
+        }
+        let kind = open.kind;
+        open.replaced = true;
+        let (known, attempt) = match kind {
+            PathKind::Direct => (self.known.direct(), self.direct),
+            PathKind::Relayed => (self.known.relayed, self.relayed),
+        };
+        if known && !matches!(attempt, Attempt::Running { .. }) {
+            self.dial(now, kind);
         }
     }
 
@@ -419,9 +449,9 @@ impl Machine {
     fn surplus(&self) -> impl Iterator<Item = (ConnectionKey, Time)> {
         let open = || self.connections.iter().filter(|(_, connection)| !connection.closing);
         let of = |kind| open().filter(move |(_, c)| c.kind == kind);
-        let direct =
-            of(PathKind::Direct).min_by_key(|(key, c)| (c.disturbed, c.origin == Origin::Negotiated, c.opened, **key));
-        let relayed = of(PathKind::Relayed).max_by_key(|(key, c)| (c.opened, **key));
+        let direct = of(PathKind::Direct)
+            .min_by_key(|(key, c)| (c.disturbed, c.replaced, c.origin == Origin::Negotiated, c.opened, **key));
+        let relayed = of(PathKind::Relayed).max_by_key(|(key, c)| (!c.replaced, c.opened, **key));
         // The newest circuit is what a disturbed connection is restored through.
         let restoring = direct.filter(|(_, c)| c.disturbed).and(relayed).map(|(key, _)| *key);
         let kept = direct.or(relayed).map(|(key, c)| (*key, c.sound_since));
@@ -432,8 +462,20 @@ impl Machine {
         })
     }
 
+    /// Connections that another one replaces, and since when that is open.
+    fn replaced(&self) -> impl Iterator<Item = (ConnectionKey, Time)> {
+        let open = || self.connections.iter().filter(|(_, connection)| !connection.closing);
+        open().filter(|(_, connection)| connection.replaced).filter_map(move |(key, old)| {
+            let follows = |new: &Connection| !new.replaced && !new.disturbed && new.kind >= old.kind;
+            let since = open().filter(|(_, new)| follows(new)).map(|(_, new)| new.sound_since).min()?;
+            Some((*key, since.max(old.opened)))
+        })
+    }
+
     fn close_surplus(&mut self, now: Time) {
-        let due: Vec<_> = self.surplus().filter(|(_, since)| now >= *since + LINGER).map(|(key, _)| key).collect();
+        let surplus = self.surplus().filter(|(_, since)| now >= *since + LINGER);
+        let replaced = self.replaced().filter(|(_, since)| now >= *since + HANDOVER);
+        let due: BTreeSet<_> = surplus.chain(replaced).map(|(key, _)| key).collect();
         for key in due {
             if let Some(connection) = self.connections.get_mut(&key) {
                 connection.closing = true;

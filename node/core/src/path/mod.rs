@@ -9,10 +9,14 @@
 //! | direct | gives up a negotiation, closes relayed connections after [`LINGER`] | `Closed`: the relay is dialled at once |
 //! | direct, disturbed | dials the relay at once and negotiates through it; counts as relayed as soon as that is open | `Recovered`, `Closed`, `Opened` direct |
 //!
-//! **Which direct connection stays.** An undisturbed one before a disturbed one, one with an address of its own (QUIC, TCP, WebSocket,
+//! **Which direct connection stays.** An undisturbed one before a disturbed one, one that works well before one to be replaced, one with an address of its own (QUIC, TCP, WebSocket,
 //! webrtc-direct) before a [negotiated](Origin::Negotiated) one, which is the costlier to keep and to restore, and of equals the
 //! oldest, on which a reservation or circuits may live. Only the side with the smaller peer id closes, so that both ends keep the
 //! same one even when they saw them open in another order.
+//!
+//! **Replacing.** A connection that works badly ([`Input::Replace`]) is made anew beside itself and closed [`HANDOVER`] after another
+//! one of its kind, or better, is open: by whoever replaces it, whichever side that is, and well before the other side would close the
+//! new one for a surplus one. When no other one comes about, the bad one stays.
 //!
 //! The machine never drops a peer's last connection on its own; that is [`Input::Release`].
 
@@ -38,6 +42,10 @@ pub const UNSUPPORTED: Duration = Duration::from_secs(3_600);
 
 /// How long a surplus connection is kept, so that what is in flight on it arrives.
 pub const LINGER: Duration = Duration::from_secs(5);
+
+/// How long a connection that is being replaced is kept beside the new one: what is in flight on it arrives, and the peer, which may be
+/// the one that closes surplus connections, hears of the end before [`LINGER`] is over and keeps the new one.
+pub const HANDOVER: Duration = Duration::from_secs(1);
 
 /// The delay before the second try to get a path, and its cap.
 pub const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -148,6 +156,14 @@ pub enum Input {
     /// An address of our own became known that was not known before, after a NAT forgot its mappings, say: a hole punch that failed
     /// may succeed now.
     OwnAddress,
+    /// A relayed path works badly: try to upgrade it soon.
+    Upgrade,
+    /// A connection works badly: dial another one of its kind, and close it when that is open. Of a negotiated one a new one is
+    /// negotiated, as of one that is [disturbed](Input::Disturbed). Of no effect while nobody wants the peer.
+    Replace {
+        /// Its number.
+        connection: ConnectionKey,
+    },
     /// Time passed; nothing else happened.
     Tick,
 }

@@ -299,6 +299,98 @@ fn a_new_connection_replaces_a_disturbed_one() {
     assert_eq!(closed, [2, 3].map(|number| Output::Close { connection: key(number) }));
 }
 
+#[test]
+fn a_bad_connection_is_replaced_by_a_new_one_before_it_is_closed() {
+    for closes_surplus in [true, false] {
+        let mut machine = Machine::new(closes_surplus, 7);
+        step(&mut machine, at(0), Input::Addresses(BOTH));
+        step(&mut machine, at(0), Input::Want);
+        step(&mut machine, at(0), opened(1, DIRECT));
+        let replace = Input::Replace { connection: key(1) };
+        assert_eq!(step(&mut machine, at(60), replace.clone()), [Output::Dial { kind: DIRECT }]);
+        assert_eq!(step(&mut machine, at(61), replace), [], "one dial is under way");
+        assert_eq!(step(&mut machine, at(62), opened(2, DIRECT)), []);
+        assert_eq!(machine.deadline(), Some(at(62) + HANDOVER));
+        assert_eq!(step(&mut machine, at(62) + HANDOVER, Input::Tick), [Output::Close { connection: key(1) }]);
+        step(&mut machine, at(64), Input::Closed { connection: key(1) });
+        assert_eq!(step(&mut machine, at(90), Input::Tick), []);
+    }
+}
+
+#[test]
+fn a_bad_connection_stays_when_no_other_one_comes_about() {
+    let mut machine = wanted();
+    step(&mut machine, at(0), opened(1, DIRECT));
+    step(&mut machine, at(60), Input::Replace { connection: key(1) });
+    assert_eq!(step(&mut machine, at(65), Input::DialFailed { kind: DIRECT }), []);
+    assert_eq!(step(&mut machine, at(600), Input::Tick), []);
+    assert_eq!(machine.best(), Some(DIRECT));
+}
+
+#[test]
+fn a_bad_circuit_is_replaced_by_a_direct_connection_as_well() {
+    let mut machine = wanted();
+    step(&mut machine, at(0), Input::DialFailed { kind: DIRECT });
+    step(&mut machine, at(1), opened(1, RELAYED));
+    assert_eq!(step(&mut machine, at(20), Input::Replace { connection: key(1) }), [Output::Dial { kind: RELAYED }]);
+    assert_eq!(step(&mut machine, at(21), opened(2, DIRECT)), [changed(Some(RELAYED), Some(DIRECT), 20)]);
+    assert_eq!(step(&mut machine, at(21) + HANDOVER, Input::Tick), [Output::Close { connection: key(1) }]);
+}
+
+#[test]
+fn a_bad_negotiated_connection_is_negotiated_anew_through_the_relay() {
+    let mut machine = negotiating();
+    step(&mut machine, at(1), opened_as(2, DIRECT, Origin::Negotiated));
+    step(&mut machine, at(1) + LINGER, Input::Tick);
+    step(&mut machine, at(7), Input::Closed { connection: key(1) });
+    assert_eq!(step(&mut machine, at(20), Input::Replace { connection: key(2) }), [Output::Dial { kind: RELAYED }]);
+    let outputs = step(&mut machine, at(21), opened_as(3, RELAYED, Origin::Dialled));
+    assert_eq!(outputs, [changed(Some(DIRECT), Some(RELAYED), 20), Output::Negotiate]);
+}
+
+#[test]
+fn nothing_is_replaced_while_nobody_wants_the_peer() {
+    let mut machine = Machine::new(true, 7);
+    step(&mut machine, at(0), Input::Addresses(BOTH));
+    step(&mut machine, at(0), opened(1, DIRECT));
+    assert_eq!(step(&mut machine, at(60), Input::Replace { connection: key(1) }), []);
+    step(&mut machine, at(60), opened(2, DIRECT));
+    assert_eq!(step(&mut machine, at(60) + LINGER, Input::Tick), [Output::Close { connection: key(2) }]);
+}
+
+/// Both sides replace the same connection, or one does: one connection is left, and it is a new one.
+#[test]
+fn whichever_side_replaces_a_connection_both_keep_the_new_one() {
+    for sides in [&[0][..], &[1], &[0, 1]] {
+        let mut ends = [Machine::new(true, 7), Machine::new(false, 8)];
+        for end in &mut ends {
+            step(end, at(0), Input::Addresses(BOTH));
+            step(end, at(0), Input::Want);
+            step(end, at(0), opened(1, DIRECT));
+        }
+        let mut open = vec![1];
+        for side in sides {
+            let dials = step(&mut ends[*side], at(60), Input::Replace { connection: key(1) });
+            assert_eq!(dials, [Output::Dial { kind: DIRECT }]);
+            open.push(*side as u64 + 2);
+        }
+        for number in open.iter().skip(1) {
+            ends.iter_mut().for_each(|end| drop(step(end, at(61), opened(*number, DIRECT))));
+        }
+        for second in 62..80 {
+            for end in 0..2 {
+                for output in step(&mut ends[end], at(second), Input::Tick) {
+                    let Output::Close { connection } = output else { panic!("{output:?}") };
+                    open.retain(|number| *number != connection.0);
+                    ends.iter_mut().for_each(|end| drop(step(end, at(second), Input::Closed { connection })));
+                }
+            }
+        }
+        assert_eq!(open.len(), 1, "{sides:?}");
+        assert_ne!(open, [1], "{sides:?}");
+    }
+}
+
 fn any_input() -> impl Strategy<Value = Input> {
     let kind = || prop_oneof![Just(DIRECT), Just(RELAYED)];
     let origin = prop_oneof![Just(Origin::Dialled), Just(Origin::Accepted), Just(Origin::Negotiated)];
@@ -315,6 +407,8 @@ fn any_input() -> impl Strategy<Value = Input> {
         kind().prop_map(|kind| Input::DialFailed { kind }),
         Just(Input::HolePunchFailed),
         Just(Input::OwnAddress),
+        Just(Input::Upgrade),
+        (0..6_u64).prop_map(|number| Input::Replace { connection: key(number) }),
         Just(Input::Tick),
     ]
 }
