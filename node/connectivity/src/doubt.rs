@@ -13,6 +13,11 @@
 //! The retransmission time-out (RTO) is that of RFC 6298, section 2, of each connection. Transports below repeat what is lost after
 //! about one of it, so that twice of it, twice, is above what loss alone makes likely.
 //!
+//! **Large requests** fill the way for both directions' answers and probes. A request gets the time that all of what waits takes at
+//! [`RATE`] on top. What the peer sends at the same time is not known here; whoever sees its bytes should report them as `Heard`.
+//!
+//! **False alarms** may follow each other. Within [`CALM`] of one every time is doubled, up to [`LONGEST`].
+//!
 //! **A doubted connection is not closed for its silence alone.** Without another way the network may be interrupted, and a connection
 //! that outlives the interruption is worth more than a new one: transports give up by themselves. A new connection replaces one of its
 //! kind or a worse one at once; a better one gets another chance to answer.
@@ -37,6 +42,12 @@ pub const LONGEST: Duration = Duration::from_secs(6);
 
 /// The longest pause between two probes of a doubted connection.
 pub const PAUSE: Duration = Duration::from_secs(4);
+
+/// The slowest way on which large requests are not taken for lost, in bytes per second.
+pub const RATE: u32 = 64 << 10;
+
+/// How long an alarm makes further ones less likely.
+pub const CALM: Duration = Duration::from_secs(60);
 
 /// Requests that are watched. The oldest decide, so more would change nothing.
 pub const REQUESTS: usize = 64;
@@ -63,6 +74,8 @@ pub enum Input<R> {
     Asked {
         /// Its number.
         request: R,
+        /// Its size in bytes.
+        size: usize,
     },
     /// It was answered, or is not waited for any more.
     Ended {

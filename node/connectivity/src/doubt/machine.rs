@@ -5,23 +5,49 @@ use std::time::Duration;
 
 use darkswap_core::path::{ConnectionKey, PathKind};
 
-use super::{ANSWER, CONNECTIONS, Input, LATE, LONGEST, Output, PAUSE, REQUESTS};
+use super::{ANSWER, CALM, CONNECTIONS, Input, LATE, LONGEST, Output, PAUSE, RATE, REQUESTS};
 use crate::Time;
 use crate::rtt::Rtt;
+
+/// Alarms after which the times do not grow any more: they have reached [`LONGEST`].
+const MOST_CAUTIOUS: u32 = 4;
 
 /// The connections to one peer, and the requests to it. `R` numbers requests.
 #[derive(Debug)]
 pub struct Machine<R> {
-    /// When each was sent.
-    requests: BTreeMap<R, Time>,
+    requests: BTreeMap<R, Request>,
     connections: BTreeMap<ConnectionKey, Watch>,
+    /// Alarms of late, each within [`CALM`] of the one before, and the last of them.
+    alarms: u32,
+    alarmed: Time,
     outputs: VecDeque<Output>,
 }
 
 impl<R> Default for Machine<R> {
     fn default() -> Self {
-        Self { requests: BTreeMap::new(), connections: BTreeMap::new(), outputs: VecDeque::new() }
+        Self {
+            requests: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            alarms: 0,
+            alarmed: Time::ZERO,
+            outputs: VecDeque::new(),
+        }
     }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Request {
+    sent: Time,
+    size: usize,
+}
+
+/// What all connections to a peer share.
+#[derive(Debug, Clone, Copy)]
+struct Mood {
+    /// When the oldest request was sent, with what the sizes of all allow.
+    oldest: Option<Time>,
+    /// By what times are multiplied.
+    caution: u32,
 }
 
 /// One connection.
@@ -43,19 +69,14 @@ enum State {
 
 impl Watch {
     /// Twice the retransmission time-out (RFC 6298, section 2; 2.1 before the first sample), within bounds.
-    fn patience(&self, least: Duration) -> Duration {
+    fn patience(&self, least: Duration, caution: u32) -> Duration {
         let rto = self.round_trip.map_or(Duration::from_secs(1), |it| it.smoothed() + it.variation() * 4);
-        (rto * 2).clamp(least, LONGEST)
+        ((rto * 2).max(least) * caution).min(LONGEST)
     }
 
-    fn late(&self) -> Duration {
-        // Without a sample there was no round trip yet, and LATE is all that is known.
-        if self.round_trip.is_some() { self.patience(LATE) } else { LATE * 2 }
-    }
-
-    fn deadline(&self, oldest: Option<Time>) -> Option<Time> {
+    fn deadline(&self, mood: Mood) -> Option<Time> {
         match self.state {
-            State::Trusted => Some(oldest?.max(self.heard) + self.late()),
+            State::Trusted => Some(mood.oldest?.max(self.heard) + self.patience(LATE, mood.caution)),
             State::Asked { until } | State::Doubted { until, .. } => Some(until),
         }
     }
@@ -64,14 +85,17 @@ impl Watch {
 impl<R: Copy + Ord> Machine<R> {
     /// Takes note of what happened. Drain [`poll`](Self::poll) afterwards.
     pub fn handle(&mut self, now: Time, input: Input<R>) {
+        if now.saturating_sub(self.alarmed) >= CALM {
+            self.alarms = 0;
+        }
         match input {
             Input::Opened { connection, kind } => self.opened(now, connection, kind),
             Input::Closed { connection } => {
                 self.connections.remove(&connection);
             }
-            Input::Asked { request } => {
+            Input::Asked { request, size } => {
                 if self.requests.len() < REQUESTS || self.requests.contains_key(&request) {
-                    self.requests.insert(request, now);
+                    self.requests.insert(request, Request { sent: now, size });
                 }
             }
             Input::Ended { request } => {
@@ -101,12 +125,24 @@ impl<R: Copy + Ord> Machine<R> {
     /// When to send [`Input::Tick`] if nothing else happens.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let oldest = self.oldest();
-        self.connections.values().filter_map(|watch| watch.deadline(oldest)).min()
+        let mood = self.mood();
+        self.connections.values().filter_map(|watch| watch.deadline(mood)).min()
     }
 
-    fn oldest(&self) -> Option<Time> {
-        self.requests.values().min().copied()
+    fn mood(&self) -> Mood {
+        let size: u64 = self.requests.values().map(|request| request.size as u64).sum();
+        let allowed = Duration::from_millis(size.saturating_mul(1_000) / u64::from(RATE));
+        let oldest = self.requests.values().map(|request| request.sent).min().map(|sent| sent.saturating_add(allowed));
+        Mood { oldest, caution: self.caution() }
+    }
+
+    fn caution(&self) -> u32 {
+        1 << self.alarms
+    }
+
+    fn alarm(&mut self, now: Time) {
+        self.alarms = (self.alarms + 1).min(MOST_CAUTIOUS);
+        self.alarmed = now;
     }
 
     fn opened(&mut self, now: Time, connection: ConnectionKey, kind: PathKind) {
@@ -120,7 +156,7 @@ impl<R: Copy + Ord> Machine<R> {
         }
         // A better one gets another chance.
         for (key, watch) in &mut self.connections {
-            let answer = watch.patience(ANSWER);
+            let answer = watch.patience(ANSWER, 1);
             if let State::Doubted { until, .. } = &mut watch.state {
                 *until = now + answer;
                 self.outputs.push_back(Output::Probe { connection: *key });
@@ -137,9 +173,10 @@ impl<R: Copy + Ord> Machine<R> {
     }
 
     fn roamed(&mut self, now: Time) {
+        let caution = self.caution();
         for (key, watch) in &mut self.connections {
             if watch.state == State::Trusted {
-                watch.state = State::Asked { until: now + watch.patience(ANSWER) };
+                watch.state = State::Asked { until: now + watch.patience(ANSWER, caution) };
                 self.outputs.push_back(Output::Probe { connection: *key });
             }
         }
@@ -153,23 +190,30 @@ impl<R: Copy + Ord> Machine<R> {
 
     /// Does what time asks for.
     fn advance(&mut self, now: Time) {
-        let oldest = self.oldest();
-        let is_due = |watch: &Watch| watch.deadline(oldest).is_some_and(|at| now >= at);
+        let mood = self.mood();
+        let caution = mood.caution;
+        let is_due = |watch: &Watch| watch.deadline(mood).is_some_and(|at| now >= at);
         let due: Vec<_> = self.connections.iter().filter(|(_, it)| is_due(it)).map(|(key, _)| *key).collect();
         for connection in due {
             let is_replaceable = self.works_otherwise(connection);
             let Some(watch) = self.connections.get_mut(&connection) else { continue };
             let silent = now.saturating_sub(watch.heard);
             match watch.state {
-                State::Trusted => watch.state = State::Asked { until: now + watch.patience(ANSWER) },
-                State::Asked { .. } | State::Doubted { .. } if is_replaceable => {
+                State::Trusted => watch.state = State::Asked { until: now + watch.patience(ANSWER, caution) },
+                State::Asked { .. } if is_replaceable => {
+                    self.alarm(now);
+                    self.give_up(now, connection);
+                    continue;
+                }
+                State::Doubted { .. } if is_replaceable => {
                     self.give_up(now, connection);
                     continue;
                 }
                 State::Asked { .. } => {
-                    let pause = watch.patience(ANSWER);
+                    let pause = watch.patience(ANSWER, caution);
                     watch.state = State::Doubted { until: now + pause, pause };
                     self.outputs.push_back(Output::Doubted { connection, silent });
+                    self.alarm(now);
                 }
                 State::Doubted { pause, .. } => {
                     let pause = (pause * 2).min(PAUSE);

@@ -42,7 +42,7 @@ fn warm(kind: PathKind) -> Machine<u32> {
 fn a_late_answer_is_followed_by_a_probe_and_then_by_doubt() {
     let mut machine = warm(RELAYED);
     assert_eq!(machine.deadline(), None);
-    step(&mut machine, ms(100), Input::Asked { request: 1 });
+    step(&mut machine, ms(100), Input::Asked { request: 1, size: 0 });
     let seen = silence(&mut machine, ms(1_700));
     let connection = key(1);
     assert_eq!(
@@ -58,7 +58,7 @@ fn a_late_answer_is_followed_by_a_probe_and_then_by_doubt() {
 #[test]
 fn whoever_is_heard_is_not_probed() {
     let mut machine = warm(RELAYED);
-    step(&mut machine, ms(100), Input::Asked { request: 1 });
+    step(&mut machine, ms(100), Input::Asked { request: 1, size: 0 });
     assert_eq!(step(&mut machine, ms(900), Input::Heard { connection: key(1) }), []);
     assert_eq!(machine.deadline(), Some(ms(1_900)));
     step(&mut machine, ms(1_000), Input::Ended { request: 1 });
@@ -68,7 +68,7 @@ fn whoever_is_heard_is_not_probed() {
 #[test]
 fn an_answered_probe_costs_nothing_more() {
     let mut machine = warm(DIRECT);
-    step(&mut machine, ms(0), Input::Asked { request: 1 });
+    step(&mut machine, ms(0), Input::Asked { request: 1, size: 0 });
     assert_eq!(silence(&mut machine, ms(1_000)), [(ms(1_000), Output::Probe { connection: key(1) })]);
     assert_eq!(step(&mut machine, ms(1_100), Input::Heard { connection: key(1) }), []);
     assert_eq!(machine.deadline(), Some(ms(2_100)));
@@ -77,7 +77,7 @@ fn an_answered_probe_costs_nothing_more() {
 #[test]
 fn a_doubted_connection_is_cleared_by_a_late_answer() {
     let mut machine = warm(DIRECT);
-    step(&mut machine, ms(0), Input::Asked { request: 1 });
+    step(&mut machine, ms(0), Input::Asked { request: 1, size: 0 });
     silence(&mut machine, ms(1_500));
     let cleared = Output::Cleared { connection: key(1) };
     assert_eq!(step(&mut machine, ms(1_800), Input::Heard { connection: key(1) }), [cleared]);
@@ -86,7 +86,7 @@ fn a_doubted_connection_is_cleared_by_a_late_answer() {
 #[test]
 fn a_doubted_connection_without_another_is_probed_and_kept() {
     let mut machine = warm(RELAYED);
-    step(&mut machine, ms(0), Input::Asked { request: 1 });
+    step(&mut machine, ms(0), Input::Asked { request: 1, size: 0 });
     let seen = silence(&mut machine, ms(60_000));
     assert!(seen.iter().all(|(_, output)| !matches!(output, Output::Dead { .. })), "{seen:?}");
     assert!(seen.len() < 30, "{}", seen.len());
@@ -95,7 +95,7 @@ fn a_doubted_connection_without_another_is_probed_and_kept() {
 #[test]
 fn a_new_connection_of_its_kind_replaces_a_doubted_one_at_once() {
     let mut machine = warm(RELAYED);
-    step(&mut machine, ms(0), Input::Asked { request: 1 });
+    step(&mut machine, ms(0), Input::Asked { request: 1, size: 0 });
     silence(&mut machine, ms(1_500));
     let dead = Output::Dead { connection: key(1), silent: ms(2_000) };
     assert_eq!(step(&mut machine, ms(2_000), Input::Opened { connection: key(2), kind: RELAYED }), [dead]);
@@ -104,7 +104,7 @@ fn a_new_connection_of_its_kind_replaces_a_doubted_one_at_once() {
 #[test]
 fn a_doubted_direct_connection_gets_another_chance_when_a_relayed_one_opens() {
     let mut machine = warm(DIRECT);
-    step(&mut machine, ms(0), Input::Asked { request: 1 });
+    step(&mut machine, ms(0), Input::Asked { request: 1, size: 0 });
     silence(&mut machine, ms(1_500));
     let probe = Output::Probe { connection: key(1) };
     assert_eq!(step(&mut machine, ms(1_600), Input::Opened { connection: key(2), kind: RELAYED }), [probe]);
@@ -117,7 +117,7 @@ fn a_dead_connection_beside_one_that_answers_is_given_up_without_a_dial() {
     let mut machine = warm(DIRECT);
     step(&mut machine, ms(0), Input::Opened { connection: key(2), kind: RELAYED });
     step(&mut machine, ms(0), Input::RoundTrip { connection: key(2), elapsed: ms(150) });
-    step(&mut machine, ms(0), Input::Asked { request: 1 });
+    step(&mut machine, ms(0), Input::Asked { request: 1, size: 0 });
     silence(&mut machine, ms(1_000));
     step(&mut machine, ms(1_200), Input::Heard { connection: key(2) });
     let dead = Output::Dead { connection: key(1), silent: ms(1_500) };
@@ -132,13 +132,34 @@ fn whoever_roamed_asks_every_connection_at_once() {
 }
 
 #[test]
+fn a_large_request_gets_the_time_that_it_takes() {
+    let mut machine = warm(RELAYED);
+    step(&mut machine, ms(0), Input::Asked { request: 1, size: 1 << 20 });
+    assert_eq!(machine.deadline(), Some(ms(17_000)));
+}
+
+#[test]
+fn after_an_alarm_the_next_one_takes_longer_until_it_is_calm() {
+    let mut machine = warm(RELAYED);
+    for (asked, after) in [(ms(0), ms(1_500)), (ms(10_000), ms(3_000)), (ms(100_000), ms(1_500))] {
+        step(&mut machine, asked, Input::Heard { connection: key(1) });
+        step(&mut machine, asked, Input::Asked { request: 1, size: 0 });
+        let seen = silence(&mut machine, asked + ms(5_000));
+        let doubted = seen.iter().find(|(_, output)| matches!(output, Output::Doubted { .. })).unwrap();
+        assert_eq!(doubted.0, asked + after);
+        step(&mut machine, asked + ms(5_000), Input::Heard { connection: key(1) });
+        step(&mut machine, asked + ms(5_000), Input::Ended { request: 1 });
+    }
+}
+
+#[test]
 fn a_slow_connection_gets_more_time() {
     let mut machine = Machine::default();
     step(&mut machine, ms(0), Input::Opened { connection: key(1), kind: RELAYED });
     for _ in 0..64 {
         step(&mut machine, ms(0), Input::RoundTrip { connection: key(1), elapsed: ms(900) });
     }
-    step(&mut machine, ms(0), Input::Asked { request: 1 });
+    step(&mut machine, ms(0), Input::Asked { request: 1, size: 0 });
     assert!(machine.deadline().unwrap() >= ms(1_800));
 }
 
@@ -166,7 +187,7 @@ proptest! {
             let input = match step_of {
                 0 => Input::Opened { connection, kind: if number % 2 == 0 { DIRECT } else { RELAYED } },
                 1 => Input::Closed { connection },
-                2 => Input::Asked { request: number as u32 },
+                2 => Input::Asked { request: number as u32, size: 100 },
                 3 => Input::Ended { request: number as u32 },
                 4 => Input::Heard { connection },
                 _ => Input::Roamed,
