@@ -110,6 +110,17 @@ pub enum Event {
         /// The transport of the new path.
         transport: Option<TransportKind>,
     },
+    /// A connection does not answer, answers again, or is closed because it does not and another one works.
+    Doubt {
+        /// The remote peer.
+        peer: PeerId,
+        /// Direct, or through a relay.
+        path: PathKind,
+        /// Which of the three.
+        state: Doubt,
+        /// Time since something arrived on it.
+        silent: Duration,
+    },
     /// No path to a peer could be made; the node goes on trying with back-off while the peer is wanted.
     PathFailed {
         /// The remote peer.
@@ -266,6 +277,29 @@ pub enum TransportKind {
     WebRtc,
     /// A relayed circuit, whatever carries it.
     Circuit,
+}
+
+/// What is thought of a connection on which answers were late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// It does not answer: other ways are dialled.
+    Doubted,
+    /// It answers again.
+    Cleared,
+    /// It is closed: another one works.
+    Dead,
+}
+
+impl Doubt {
+    /// The state's name in events and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Doubted => "doubted",
+            Self::Cleared => "cleared",
+            Self::Dead => "dead",
+        }
+    }
 }
 
 /// A node's role in a DCUtR exchange.

@@ -11,6 +11,7 @@
 //! | [`limiter`] | who waits, in which order and how long; how many bytes may pass |
 //! | [`quality`] | how good a connection is, from 0 to 100, and what to do about it |
 //! | [`backoff`] | when to connect again, and when to probe a silent connection |
+//! | [`doubt`] | which connection does not answer any more |
 //! | [`prefix`] | which addresses are likely to fail, or to lie, together |
 //! | [`rtt`] | the smoothed round-trip time of RFC 6298 |
 //!
@@ -25,6 +26,7 @@
 //! Deliberately absent: paths to one peer (`darkswap_core::path` dials, punches and closes surplus connections) and libp2p.
 
 pub mod backoff;
+pub mod doubt;
 pub mod limiter;
 pub mod pool;
 pub mod prefix;

@@ -130,6 +130,7 @@ fn level(event: &Event) -> Level {
         Event::ReservationAccepted { renewal: true, .. }
         | Event::ConnectionOpened { .. }
         | Event::ConnectionClosed { .. }
+        | Event::Doubt { .. }
         | Event::PathFailed { .. }
         | Event::HolePunch { .. }
         | Event::Negotiation { .. }

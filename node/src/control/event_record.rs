@@ -50,6 +50,9 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
             "event": "path_changed", "peer": text(peer), "from": from.as_ref().map(path_name), "to": to.as_ref().map(path_name),
             "elapsed_seconds": seconds(elapsed), "transport": transport.as_ref().map(transport_name),
         }),
+        Event::Doubt { peer, path, state, silent } => json!({
+            "event": "doubt", "peer": text(peer), "path": path_name(path), "state": state.name(), "silent_seconds": seconds(silent),
+        }),
         Event::PathFailed { peer, reason } => json!({"event": "path_failed", "peer": text(peer), "reason": reason}),
         Event::HolePunch { peer, role, succeeded, reason } => json!({
             "event": "hole_punch", "peer": text(peer), "role": role_name(role), "succeeded": succeeded, "reason": reason,

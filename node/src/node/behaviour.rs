@@ -11,8 +11,8 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{PeerId, StreamProtocol, autonat, dcutr, gossipsub, identify, kad, ping, relay, request_response};
 
 use super::NodeError;
-use super::candidates;
 use super::relays::{Announced, Lasting};
+use super::{alive, candidates};
 use crate::config::{Config, Reachability};
 use crate::limits::{Limits, fixed};
 use crate::message_codec::{Codec, PROTOCOL};
@@ -37,6 +37,7 @@ pub(super) struct Behaviour {
     pub(super) candidates: candidates::Behaviour,
     pub(super) identify: candidates::Filtered<Announced<identify::Behaviour>>,
     pub(super) ping: ping::Behaviour,
+    pub(super) alive: alive::Behaviour,
     pub(super) autonat_client: Toggle<autonat::v2::client::Behaviour>,
     pub(super) autonat_server: Toggle<autonat::v2::server::Behaviour>,
     pub(super) kad: Toggle<kad::Behaviour<kad::store::MemoryStore>>,
@@ -89,6 +90,7 @@ pub(super) fn build(
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(fixed::ping::INTERVAL).with_timeout(fixed::ping::TIMEOUT),
         ),
+        alive: alive::Behaviour::default(),
         autonat_client: auto.then(autonat::v2::client::Behaviour::default).into(),
         autonat_server: public.then(autonat::v2::server::Behaviour::default).into(),
         kad: config.discovery.then(|| dht(local, config.reachability)).into(),

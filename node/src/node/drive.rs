@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use darkswap_connectivity::doubt;
 use darkswap_core::Time;
 use darkswap_core::message::{self, Inbox, MessageId, Outbox};
 use darkswap_core::path::{Input, Machine, Output, PathKind};
@@ -9,6 +10,7 @@ use libp2p::PeerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
 use super::address_book::AddressBook;
+use super::doubt::Request;
 use super::peer::Peer;
 use super::{Node, explain, random};
 use crate::event::Event;
@@ -30,6 +32,7 @@ impl Node {
                     self.config.limits.pending_messages,
                     self.config.limits.message_deadline,
                 ),
+                doubt: doubt::Machine::default(),
                 inbox: Inbox::new(),
                 book: AddressBook::default(),
                 connections: BTreeMap::new(),
@@ -83,6 +86,7 @@ impl Node {
     /// Drains a peer's machines and notes its next deadline.
     pub(super) fn drive(&mut self, id: PeerId) {
         let now = self.now();
+        self.drain_doubt(id);
         while let Some(output) = self.peers.get_mut(&id).and_then(|peer| peer.path.poll()) {
             self.on_path_output(now, id, output);
         }
@@ -203,11 +207,13 @@ impl Node {
     fn on_outbox_output(&mut self, id: PeerId, output: message::Output) {
         match output {
             message::Output::Transmit { id: message, payload } => {
+                self.asked(id, Request::Message(message.sequence), payload.len());
                 let request =
                     self.swarm.behaviour_mut().messages.send_request(&id, Ok(Message { id: message, payload }));
                 self.attempts.insert(request, (id, message));
             }
             message::Output::Expired { id: message } => {
+                self.ended(id, Request::Message(message.sequence));
                 let deadline = self.config.limits.message_deadline;
                 self.give_up(id, message, format!("no acknowledgement within {deadline:?}"));
             }

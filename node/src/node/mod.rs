@@ -5,15 +5,18 @@
 //! | `behaviour` | the libp2p behaviours and their bounds |
 //! | `peer`, `address_book`, `relays` | what the loop keeps |
 //! | `drive` | carries out what a peer's machines ask for |
+//! | `doubt`, `alive` | connections on which nothing comes back |
 //! | `negotiation` | what comes of signalling |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
 //! | `command` | carries out what the application asks for |
 //! | `trading` | the trader's network: gossip of orders, its protocols, its paths |
 
 mod address_book;
+mod alive;
 mod behaviour;
 mod candidates;
 mod command;
+mod doubt;
 mod drive;
 mod negotiation;
 mod peer;

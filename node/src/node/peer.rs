@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use darkswap_connectivity::doubt;
 use darkswap_core::Time;
 use darkswap_core::message::{Inbox, MessageId, Outbox};
 use darkswap_core::path::{ConnectionKey, Machine, PathKind};
@@ -11,6 +12,7 @@ use libp2p::swarm::ConnectionId;
 use tokio::sync::oneshot;
 
 use super::address_book::AddressBook;
+use super::doubt::Request;
 use crate::event::{HolePunchRole, TransportKind};
 use crate::handle::{CommandError, Receipt};
 use crate::transport::metered::SharedMeter;
@@ -22,6 +24,7 @@ pub(super) type PathWaiter = oneshot::Sender<Result<PathKind, CommandError>>;
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) path: Machine,
+    pub(super) doubt: doubt::Machine<Request>,
     pub(super) outbox: Outbox,
     pub(super) inbox: Inbox,
     pub(super) book: AddressBook,
@@ -45,7 +48,7 @@ pub(super) struct Connection {
     pub(super) role: HolePunchRole,
     pub(super) address: Multiaddr,
     pub(super) round_trip: Option<Duration>,
-    /// Whether ICE has lost the peer on it.
+    /// Whether ICE has lost the peer on it, or it does not answer.
     pub(super) disturbed: bool,
     /// What was measured of it.
     pub(super) meter: SharedMeter,
@@ -68,7 +71,7 @@ impl Peer {
 
     /// When something has to be done for this peer if nothing else happens.
     pub(super) fn deadline(&self) -> Option<Time> {
-        [self.path.deadline(), self.outbox.deadline()].into_iter().flatten().min()
+        [self.path.deadline(), self.outbox.deadline(), self.doubt.deadline()].into_iter().flatten().min()
     }
 
     /// Whether nothing is lost when the peer is forgotten.

@@ -1,5 +1,6 @@
 //! Turning libp2p's events into inputs of the machines and events of the node.
 
+use darkswap_connectivity::doubt::Input as Doubts;
 use darkswap_core::path::{ConnectionKey, Input, Origin, PathKind};
 use darkswap_core::wire::{Acknowledgement, Malformed, Verdict};
 use libp2p::core::{ConnectedPoint, Endpoint};
@@ -10,6 +11,7 @@ use libp2p::{PeerId, autonat, dcutr, gossipsub, identify, kad, ping, request_res
 
 use super::address_book::is_relayed;
 use super::behaviour::BehaviourEvent;
+use super::doubt::Request;
 use super::peer::Connection;
 use super::{Node, explain};
 use crate::config::Reachability;
@@ -122,6 +124,10 @@ impl Node {
             meter: self.meters.claim(id, endpoint),
         };
         self.peer(id).connections.insert(key, entry);
+        if !is_signalled {
+            let now = self.now();
+            self.peer(id).doubt.handle(now, Doubts::Opened { connection: key, kind });
+        }
         self.report(Event::ConnectionOpened { peer: id, path: kind, transport, address, dialer: endpoint.is_dialer() });
         let origin = match endpoint {
             _ if is_signalled => Origin::Negotiated,
@@ -134,6 +140,8 @@ impl Node {
 
     fn on_closed(&mut self, id: PeerId, connection: ConnectionId, reason: Option<String>) {
         let Some((_, key)) = self.connections.remove(&connection) else { return };
+        let now = self.now();
+        self.peer(id).doubt.handle(now, Doubts::Closed { connection: key });
         let Some(closed) = self.peer(id).connections.remove(&key) else { return };
         let broke = closed.kind == PathKind::Direct && reason.is_some();
         let carried = closed.meter.measure();
@@ -185,6 +193,7 @@ impl Node {
             BehaviourEvent::Signalling(event) => self.on_signalling(event),
             BehaviourEvent::Identify(event) => self.on_identify(event),
             BehaviourEvent::Ping(event) => self.on_ping(event),
+            BehaviourEvent::Alive(event) => self.on_alive(&event),
             BehaviourEvent::AutonatClient(autonat::v2::client::Event { tested_addr, result, .. }) => {
                 self.report(Event::Reachability { address: tested_addr, reachable: result.is_ok() });
             }
@@ -265,7 +274,9 @@ impl Node {
                 };
                 open.round_trip = Some(round_trip);
                 let path = open.kind;
+                self.round_trip(connection, round_trip);
                 self.report(Event::Ping { peer, path, round_trip });
+                self.drive(peer);
             }
             // A TCP connection through a dead NAT mapping or router would otherwise look alive for minutes.
             Err(ping::Failure::Timeout) => {
@@ -345,6 +356,7 @@ impl Node {
         message: Message,
         channel: ResponseChannel<Acknowledgement>,
     ) {
+        self.heard(connection);
         let verdict = self.peer(id).inbox.admit(message.id);
         let answer = Acknowledgement { id: message.id, verdict };
         // The answer is lost when the connection is gone; the sender asks again and is told of the duplicate.
@@ -354,6 +366,7 @@ impl Node {
             Verdict::Delivered => Event::MessageReceived { peer: id, id: message.id, path, payload: message.payload },
             Verdict::Duplicate | Verdict::Stale => Event::MessageDuplicate { peer: id, id: message.id },
         });
+        self.drive(id);
     }
 
     fn on_acknowledgement(
@@ -365,6 +378,8 @@ impl Node {
     ) {
         let Some((_, message)) = self.attempts.remove(&request) else { return };
         let now = self.now();
+        self.heard(connection);
+        self.ended(id, Request::Message(message.sequence));
         let path = self.path_of(connection).unwrap_or(PathKind::Direct);
         if answer.id != message {
             let evidence = format!("found an acknowledgement of {}, expected one of {message}", answer.id);
@@ -395,6 +410,7 @@ impl Node {
             self.report(Event::Misbehaviour { peer: id, kind, evidence });
         }
         let Some((_, message)) = self.attempts.remove(&request) else { return };
+        self.ended(id, Request::Message(message.sequence));
         let now = self.now();
         if matches!(error, OutboundFailure::UnsupportedProtocols) {
             self.peer(id).outbox.acknowledged(now, message);

@@ -11,6 +11,7 @@ use libp2p::request_response::{self, Message as Exchange, OutboundFailure, Outbo
 use libp2p::{PeerId, gossipsub};
 
 use super::Node;
+use super::doubt::Request;
 use crate::event::{Event, Misbehaviour};
 use crate::trading::codec::{Refused, TAKEN};
 use crate::trading::limits::{SYNC_ANSWERS, VERDICTS};
@@ -101,7 +102,10 @@ impl Node {
                 if self.has_path(to)
                     && let Some(trade) = self.swarm.behaviour_mut().trade.as_mut()
                 {
-                    trade.send_request(&to, Ok(bytes));
+                    let size = bytes.len();
+                    let request = trade.send_request(&to, Ok(bytes));
+                    self.asked(to, Request::Trade(request), size);
+                    self.drive(to);
                 }
             }
             Act::SyncAsk { token, to, bytes } => self.ask_step(token, to, bytes),
@@ -240,12 +244,17 @@ impl Node {
     }
 
     fn ask_step(&mut self, token: u64, to: PeerId, bytes: Bytes) {
+        let size = bytes.len();
         let request = match self.swarm.behaviour_mut().sync.as_mut() {
             Some(sync) if self.peers.get(&to).is_some_and(|peer| peer.path.best().is_some()) => {
                 Some(sync.send_request(&to, Ok(bytes)))
             }
             _ => None,
         };
+        if let Some(request) = request {
+            self.asked(to, Request::Sync(request), size);
+            self.drive(to);
+        }
         let Some(trades) = self.trades.as_mut() else { return };
         match request {
             Some(request) => {
@@ -259,12 +268,16 @@ impl Node {
 
     pub(super) fn on_sync(&mut self, event: request_response::Event<Result<Bytes, Refused>, Bytes>) {
         match event {
-            request_response::Event::Message { peer, message, .. } => match message {
+            request_response::Event::Message { peer, connection_id, message } => match message {
                 Exchange::Request { request: Ok(bytes), channel, .. } => self.on_step(peer, bytes, channel),
                 Exchange::Request { request: Err(refused), .. } => self.on_refused(peer, &refused),
-                Exchange::Response { request_id, response } => self.on_step_answered(request_id, Some(response)),
+                Exchange::Response { request_id, response } => {
+                    self.answered(peer, connection_id, Request::Sync(request_id));
+                    self.on_step_answered(request_id, Some(response));
+                }
             },
             request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
+                self.ended(peer, Request::Sync(request_id));
                 self.on_malformed_answer(peer, &error);
                 self.on_step_answered(request_id, None);
             }
@@ -296,7 +309,7 @@ impl Node {
 
     pub(super) fn on_trade(&mut self, event: request_response::Event<Result<Bytes, Refused>, Bytes>) {
         match event {
-            request_response::Event::Message { peer, message, .. } => match message {
+            request_response::Event::Message { peer, connection_id, message } => match message {
                 Exchange::Request { request: Ok(bytes), channel, .. } => {
                     let taken = match (self.trades.as_ref(), key::trader(&peer)) {
                         (Some(trades), Ok(from)) => trades.link.offer(Input::Message { from, bytes }).is_ok(),
@@ -307,7 +320,8 @@ impl Node {
                     }
                 }
                 Exchange::Request { request: Err(refused), .. } => self.on_refused(peer, &refused),
-                Exchange::Response { response, .. } => {
+                Exchange::Response { request_id, response } => {
+                    self.answered(peer, connection_id, Request::Trade(request_id));
                     if response != TAKEN {
                         let evidence =
                             format!("found {response:?} as the answer to a swap's message, expected {TAKEN:?}");
@@ -316,7 +330,10 @@ impl Node {
                 }
             },
             // The swap repeats what matters.
-            request_response::Event::OutboundFailure { peer, error, .. } => self.on_malformed_answer(peer, &error),
+            request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
+                self.ended(peer, Request::Trade(request_id));
+                self.on_malformed_answer(peer, &error);
+            }
             request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
         }
     }

@@ -87,6 +87,13 @@ impl Observer {
             Event::PathChanged { peer, from, to, elapsed, transport } => {
                 self.path_changed(*peer, *from, *to, *elapsed, *transport);
             }
+            Event::Doubt { peer, path, state, silent } => {
+                let fields = self.peer_fields(*peer).with("path", path_name(*path)).with("state", state.name());
+                self.event("doubt", fields.with("silent_ms", &silent.as_millis().to_string()));
+                let to = self.cast.name_of(*peer);
+                let tags = tags([("from", self.name()), ("to", to.as_str()), ("path", path_name(*path))]);
+                self.recorder.category("doubt", state.name(), tags);
+            }
             Event::PathFailed { peer, reason } => {
                 self.event("path_failed", self.peer_fields(*peer).with("reason", reason))
             }

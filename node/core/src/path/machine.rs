@@ -127,7 +127,8 @@ impl Machine {
             Input::Opened { connection, kind, origin } => self.opened(now, connection, kind, origin),
             Input::Closed { connection } => {
                 // Nobody restored it, so a new one is due. Without a circuit this comes to nothing, and the round begins anew.
-                if self.connections.remove(&connection).is_some_and(|it| it.disturbed) {
+                let closed = self.connections.remove(&connection);
+                if closed.is_some_and(|it| it.disturbed && it.kind == PathKind::Direct) {
                     self.arm_negotiation(now);
                 }
             }
@@ -259,13 +260,18 @@ impl Machine {
 
     fn disturbed(&mut self, now: Time, connection: ConnectionKey) {
         let Some(open) = self.connections.get_mut(&connection) else { return };
-        if open.kind != PathKind::Direct || std::mem::replace(&mut open.disturbed, true) {
+        if std::mem::replace(&mut open.disturbed, true) {
             return;
         }
+        let was_dialled = open.kind == PathKind::Direct && open.origin == Origin::Dialled;
         if self.relayed == Attempt::Failed {
             self.relayed = Attempt::Untried;
         }
-        if self.connections.values().any(|it| it.kind == PathKind::Relayed && !it.closing) {
+        // What was dialled once may be there again: a server that restarted, or a NAT that forgot the old flow only.
+        if was_dialled && self.direct == Attempt::Failed {
+            self.direct = Attempt::Untried;
+        }
+        if self.connections.values().any(|it| it.kind == PathKind::Relayed && !it.closing && !it.disturbed) {
             self.arm_negotiation(now);
         }
     }
@@ -378,12 +384,26 @@ impl Machine {
             Some(PathKind::Relayed) => {
                 self.negotiate(now);
                 self.seek_better(now);
+                self.seek_another(now);
             }
             Some(PathKind::Direct) => {
-                if self.is_disturbed() && self.relayed == Attempt::Untried && self.known.relayed {
-                    self.dial(now, PathKind::Relayed);
-                }
+                self.seek_another(now);
             }
+        }
+    }
+
+    /// Looks for another way while no connection answers: once, since the connection counts until it is closed.
+    fn seek_another(&mut self, now: Time) {
+        let mut open = self.connections.values().filter(|it| !it.closing).peekable();
+        if open.peek().is_none() || open.any(|it| !it.disturbed) {
+            return;
+        }
+        if self.relayed == Attempt::Untried && self.known.relayed {
+            self.dial(now, PathKind::Relayed);
+        }
+        let is_dialled = |it: &Connection| it.kind == PathKind::Direct && it.origin == Origin::Dialled && !it.closing;
+        if self.direct == Attempt::Untried && self.known.direct() && self.connections.values().any(is_dialled) {
+            self.dial(now, PathKind::Direct);
         }
     }
 
@@ -451,7 +471,7 @@ impl Machine {
         let of = |kind| open().filter(move |(_, c)| c.kind == kind);
         let direct = of(PathKind::Direct)
             .min_by_key(|(key, c)| (c.disturbed, c.replaced, c.origin == Origin::Negotiated, c.opened, **key));
-        let relayed = of(PathKind::Relayed).max_by_key(|(key, c)| (!c.replaced, c.opened, **key));
+        let relayed = of(PathKind::Relayed).max_by_key(|(key, c)| (!c.disturbed, !c.replaced, c.opened, **key));
         // The newest circuit is what a disturbed connection is restored through.
         let restoring = direct.filter(|(_, c)| c.disturbed).and(relayed).map(|(key, _)| *key);
         let kept = direct.or(relayed).map(|(key, c)| (*key, c.sound_since));

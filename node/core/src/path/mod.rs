@@ -7,7 +7,8 @@
 //! | no path | dials direct; dials the relay as well when that fails, is late ([`HEAD_START`]) or has private addresses only; repeats with back-off | `Opened` |
 //! | relayed | lets DCUtR work, which the accepting side of the circuit starts; [`ICE_STAGGER`] later the dialling side negotiates WebRTC; when DCUtR's roles failed, dials a circuit the other way round; tries again with back-off | `Opened` direct, `Closed` |
 //! | direct | gives up a negotiation, closes relayed connections after [`LINGER`] | `Closed`: the relay is dialled at once |
-//! | direct, disturbed | dials the relay at once and negotiates through it; counts as relayed as soon as that is open | `Recovered`, `Closed`, `Opened` direct |
+//! | direct, disturbed | dials the relay at once, and the address again if it was dialled; negotiates through the relay; counts as relayed as soon as that is open | `Recovered`, `Closed`, `Opened` direct |
+//! | relayed, disturbed | dials the circuits once more, of which other relays' may answer | `Recovered`, `Closed`, `Opened` |
 //!
 //! **Which direct connection stays.** An undisturbed one before a disturbed one, one that works well before one to be replaced, one with an address of its own (QUIC, TCP, WebSocket,
 //! webrtc-direct) before a [negotiated](Origin::Negotiated) one, which is the costlier to keep and to restore, and of equals the
@@ -143,7 +144,7 @@ pub enum Input {
     NegotiationFailed,
     /// The peer does not speak the signalling protocol: a negotiation failed and none is tried for [`UNSUPPORTED`].
     NegotiationUnsupported,
-    /// Nothing arrives on a negotiated connection any more: its NAT may have forgotten it. It is not lost yet.
+    /// Nothing arrives on a connection any more: a NAT may have forgotten it, or its relay be gone. It is not lost yet.
     Disturbed {
         /// Its number.
         connection: ConnectionKey,

@@ -259,6 +259,39 @@ fn of_direct_connections_a_negotiated_one_gives_way_however_old_it_is() {
 }
 
 #[test]
+fn a_disturbed_circuit_makes_way_for_one_through_another_relay() {
+    let mut machine = wanted();
+    step(&mut machine, at(0), Input::DialFailed { kind: DIRECT });
+    step(&mut machine, at(1), opened(1, RELAYED));
+    let disturbed = Input::Disturbed { connection: key(1) };
+    assert_eq!(step(&mut machine, at(9), disturbed.clone()), [Output::Dial { kind: RELAYED }]);
+    assert_eq!(step(&mut machine, at(9), disturbed), []);
+    assert_eq!(machine.best(), Some(RELAYED));
+    assert_eq!(step(&mut machine, at(10), opened(2, RELAYED)), []);
+    assert_eq!(step(&mut machine, at(10), Input::Closed { connection: key(1) }), []);
+    assert_eq!(machine.best(), Some(RELAYED));
+}
+
+#[test]
+fn a_sound_circuit_is_kept_before_a_newer_disturbed_one() {
+    let mut machine = Machine::new(true, 7);
+    step(&mut machine, at(0), opened(1, RELAYED));
+    step(&mut machine, at(1), opened(2, RELAYED));
+    step(&mut machine, at(2), Input::Disturbed { connection: key(2) });
+    assert_eq!(step(&mut machine, at(2) + LINGER, Input::Tick), [Output::Close { connection: key(2) }]);
+}
+
+#[test]
+fn a_disturbed_connection_to_an_address_is_dialled_again() {
+    let mut machine = wanted();
+    step(&mut machine, at(0), opened_as(1, DIRECT, Origin::Dialled));
+    let dials = [Output::Dial { kind: RELAYED }, Output::Dial { kind: DIRECT }];
+    assert_eq!(step(&mut machine, at(9), Input::Disturbed { connection: key(1) }), dials);
+    assert_eq!(step(&mut machine, at(10), opened_as(2, DIRECT, Origin::Dialled)), []);
+    assert_eq!(step(&mut machine, at(10) + LINGER, Input::Tick), [Output::Close { connection: key(1) }]);
+}
+
+#[test]
 fn a_disturbed_connection_is_restored_through_the_relay() {
     let mut machine = negotiating();
     step(&mut machine, ICE_STAGGER, Input::Tick);

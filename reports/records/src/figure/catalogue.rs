@@ -82,6 +82,12 @@ pub const FIGURES: &[Figure] = &[
         &["from", "to", "from_nat", "to_nat", "remote_kind"],
         "The pair of candidates that ICE chose, by the kind of the own one; again whenever it changes.",
     ),
+    category(
+        "doubt",
+        &["doubted", "cleared", "dead"],
+        &["from", "to", "path"],
+        "What was thought of a connection on which answers were late: it does not answer, it does again, or it was closed for another.",
+    ),
     category("dial", &["succeeded", "failed"], &["from", "to", "transport"], "Outcome of each dialled address."),
     // Traffic.
     seconds("round_trip", &["from", "to", "path"], "Round-trip time that a ping measured."),
