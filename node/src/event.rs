@@ -71,6 +71,20 @@ pub enum Event {
         /// The load that the relay reports, from 0.0, idle, to 1.0, full; `None` when it reports none.
         load: Option<f64>,
     },
+    /// A relay was found in the DHT, or found at other addresses.
+    RelayFound {
+        /// The relay.
+        relay: PeerId,
+        /// Where it says it can be reached.
+        addresses: Vec<Multiaddr>,
+    },
+    /// A peer's signed record was found in the DHT, newer than what was known.
+    PeerRecordFound {
+        /// The peer.
+        peer: PeerId,
+        /// Where it says it can be reached.
+        addresses: Vec<Multiaddr>,
+    },
     /// A connection was opened.
     ConnectionOpened {
         /// The remote peer.
@@ -342,6 +356,6 @@ pub enum Misbehaviour {
     Unsolicited,
     /// Messages in an order that the protocol does not have, or the same one again.
     OutOfOrder,
-    /// A certificate other than the announced one.
+    /// A certificate other than the announced one, or a signature that does not hold.
     Forged,
 }

@@ -16,6 +16,7 @@ pub mod identity;
 pub mod limits;
 mod message_codec;
 mod node;
+mod peer_record;
 mod private_file;
 mod reach;
 mod relay_load;

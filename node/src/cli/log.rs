@@ -128,6 +128,8 @@ fn level(event: &Event) -> Level {
         | Event::PathChanged { .. }
         | Event::Reachability { .. } => Level::INFO,
         Event::ReservationAccepted { renewal: true, .. }
+        | Event::RelayFound { .. }
+        | Event::PeerRecordFound { .. }
         | Event::ConnectionOpened { .. }
         | Event::ConnectionClosed { .. }
         | Event::Doubt { .. }

@@ -38,6 +38,12 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::RelayProbed { relay, round_trip, load } => json!({
             "event": "relay_probed", "relay": text(relay), "round_trip_seconds": round_trip.as_ref().map(seconds), "load": load,
         }),
+        Event::RelayFound { relay, addresses } => {
+            json!({"event": "relay_found", "relay": text(relay), "addresses": addresses})
+        }
+        Event::PeerRecordFound { peer, addresses } => {
+            json!({"event": "peer_record_found", "peer": text(peer), "addresses": addresses})
+        }
         Event::ConnectionOpened { peer, path, transport, address, dialer } => json!({
             "event": "connection_opened", "peer": text(peer), "path": path_name(path), "transport": transport_name(transport),
             "address": address, "dialer": dialer,

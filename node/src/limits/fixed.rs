@@ -210,4 +210,34 @@ pub mod dht {
     pub const QUERY: Duration = Duration::from_secs(30);
     /// Largest packet in bytes.
     pub const PACKET: usize = 16 << 10;
+    /// Peer records that a server keeps for others, of up to 2 KiB each.
+    pub const RECORDS: usize = 4_096;
+    /// Relays that a server knows to announce themselves.
+    pub const PROVIDERS: usize = 128;
+    /// The share of both that peers of one address prefix may take: one part of so many. Peer ids cost nothing, addresses do.
+    pub const PREFIX_SHARE: usize = 4;
+    /// How long a relay's announcement lasts: so long a relay that is gone is still named.
+    pub const PROVIDER_LIFETIME: Duration = Duration::from_secs(30 * 60);
+    /// Addresses that are kept of a relay that was found or that announces itself. An answer names twenty relays in one packet.
+    pub const RELAY_ADDRESSES: usize = 4;
+    /// How long changes are gathered before they are published.
+    pub const DEBOUNCE: Duration = Duration::from_secs(1);
+    /// The shortest time from one publication or search to one that nothing calls for but new servers.
+    pub const JOINED: Duration = Duration::from_secs(5);
+    /// The mean pause after which records and announcements are published again: they outlive two that fail.
+    pub const PUBLISH_AGAIN: Duration = Duration::from_secs(10 * 60);
+    /// The first and the largest mean pause after a publication that reached nobody.
+    pub const PUBLISH_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+    /// Known relays that are enough to choose from: a home, standbys that fail independently, and some to compare with.
+    pub const RELAYS_ENOUGH: usize = 8;
+    /// The mean pause between two searches for relays while enough are known.
+    pub const SEARCH_AGAIN: Duration = Duration::from_secs(5 * 60);
+    /// The mean pause while some are known, and not enough.
+    pub const SEARCH_FEW: Duration = Duration::from_secs(60);
+    /// The first and the largest mean pause while none is known.
+    pub const SEARCH_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+    /// Relays that one search takes up. Servers may name any number.
+    pub const RELAYS_PER_SEARCH: usize = 32;
+    /// Found relays that are kept in mind; the one that was confirmed longest ago makes room.
+    pub const RELAYS_FOUND: usize = 64;
 }

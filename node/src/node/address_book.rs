@@ -13,6 +13,8 @@ use crate::transport::webrtc::signalled::address as signalled;
 pub(super) struct AddressBook {
     direct: VecDeque<Multiaddr>,
     relayed: VecDeque<Multiaddr>,
+    /// The number of the newest record from which addresses were taken.
+    announced: Option<u64>,
 }
 
 impl AddressBook {
@@ -39,6 +41,19 @@ impl AddressBook {
         book.push_back(address);
     }
 
+    /// Takes over the addresses of a record of `peer` with this number, unless a newer one is known: circuits that it does not name are
+    /// gone. Answers whether it did.
+    pub(super) fn announce(&mut self, peer: PeerId, number: u64, addresses: &[Multiaddr], limit: usize) -> bool {
+        if self.announced.is_some_and(|known| known >= number) {
+            return false;
+        }
+        self.announced = Some(number);
+        self.relayed.clear();
+        // The newest are tried first, and the first in a record are its peer's choice.
+        addresses.iter().rev().for_each(|address| self.add(peer, address.clone(), limit));
+        true
+    }
+
     /// The addresses of one kind, newest first.
     pub(super) fn of(&self, kind: PathKind) -> Vec<Multiaddr> {
         match kind {
@@ -60,7 +75,7 @@ pub(super) fn is_relayed(address: &Multiaddr) -> bool {
 }
 
 /// Whether an address is routed everywhere: a name, or an IP address outside the private, shared and local ranges.
-fn is_global(address: &Multiaddr) -> bool {
+pub(super) fn is_global(address: &Multiaddr) -> bool {
     match address.iter().next() {
         Some(Protocol::Ip4(ip)) => {
             let [a, b, ..] = ip.octets();
@@ -96,6 +111,25 @@ mod tests {
         assert_eq!(book.known(), Known { global: false, private: true, relayed: true });
         book.add(peer, "/ip4/198.51.100.7/tcp/1".parse().unwrap(), 3);
         assert!(book.known().global);
+    }
+
+    #[test]
+    fn a_newer_record_replaces_the_circuits_and_an_older_one_changes_nothing() {
+        let (peer, relay) = (PeerId::random(), PeerId::random());
+        let circuit =
+            |port: u16| format!("/ip4/198.51.100.7/tcp/{port}/p2p/{relay}/p2p-circuit").parse::<Multiaddr>().unwrap();
+        let known = |book: &AddressBook| -> Vec<_> {
+            book.of(PathKind::Relayed).iter().map(|it| it.iter().nth(1).unwrap().to_string()).collect()
+        };
+        let mut book = AddressBook::default();
+        book.add(peer, circuit(1), 3);
+        assert!(book.announce(peer, 7, &[circuit(2), circuit(3)], 3));
+        assert_eq!(known(&book), ["/tcp/2", "/tcp/3"]);
+        assert!(!book.announce(peer, 7, &[circuit(4)], 3));
+        assert!(!book.announce(peer, 6, &[circuit(4)], 3));
+        assert_eq!(known(&book), ["/tcp/2", "/tcp/3"]);
+        assert!(book.announce(peer, 8, &[circuit(3)], 3));
+        assert_eq!(known(&book), ["/tcp/3"]);
     }
 
     proptest! {

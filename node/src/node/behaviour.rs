@@ -11,6 +11,7 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{PeerId, StreamProtocol, autonat, dcutr, gossipsub, identify, kad, ping, relay, request_response};
 
 use super::NodeError;
+use super::discovery::Store;
 use super::relays::{Announced, Lasting};
 use super::{alive, candidates};
 use crate::config::{Config, Reachability};
@@ -40,7 +41,7 @@ pub(super) struct Behaviour {
     pub(super) alive: alive::Behaviour,
     pub(super) autonat_client: Toggle<autonat::v2::client::Behaviour>,
     pub(super) autonat_server: Toggle<autonat::v2::server::Behaviour>,
-    pub(super) kad: Toggle<kad::Behaviour<kad::store::MemoryStore>>,
+    pub(super) kad: Toggle<kad::Behaviour<Store>>,
     pub(super) gossip: gossipsub::Behaviour,
     pub(super) messages: request_response::Behaviour<Codec>,
     pub(super) sync: Toggle<request_response::Behaviour<trading::codec::Codec>>,
@@ -157,15 +158,22 @@ fn relay_server(limits: &Limits) -> relay::Config {
     .circuit_src_per_ip(address, address_interval)
 }
 
-fn dht(local: PeerId, reachability: Reachability) -> kad::Behaviour<kad::store::MemoryStore> {
+fn dht(local: PeerId, reachability: Reachability) -> kad::Behaviour<Store> {
     let mut config = kad::Config::new(DHT);
     config
         .set_query_timeout(fixed::dht::QUERY)
         .set_parallelism(NonZeroUsize::new(fixed::dht::PARALLELISM).unwrap_or(NonZeroUsize::MIN))
         .set_max_packet_size(fixed::dht::PACKET)
         .set_record_filtering(kad::StoreInserts::FilterBoth)
-        .set_kbucket_inserts(kad::BucketInserts::Manual);
-    let mut dht = kad::Behaviour::with_config(local, kad::store::MemoryStore::new(local), config);
+        .set_kbucket_inserts(kad::BucketInserts::Manual)
+        // The node publishes again by itself, and nobody does it for others.
+        .set_record_ttl(Some(crate::peer_record::LIFETIME))
+        .set_publication_interval(None)
+        .set_replication_interval(None)
+        .set_caching(kad::Caching::Disabled)
+        .set_provider_record_ttl(Some(fixed::dht::PROVIDER_LIFETIME))
+        .set_provider_publication_interval(None);
+    let mut dht = kad::Behaviour::with_config(local, Store::new(local), config);
     dht.set_mode(Some(match reachability {
         Reachability::Public => kad::Mode::Server,
         // The node makes it a server when a direct address is confirmed. The DHT itself would take a circuit's address for one.

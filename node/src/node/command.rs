@@ -6,8 +6,8 @@ use darkswap_core::path::Input;
 use libp2p::{Multiaddr, PeerId, gossipsub};
 use tokio::sync::oneshot;
 
+use super::Node;
 use super::peer::{PathWaiter, Submitted};
-use super::{Lookup, Node};
 use crate::handle::{Command, CommandError, PeerStatus, Receipt, Status};
 
 impl Node {
@@ -76,17 +76,6 @@ impl Node {
         self.addresses_changed(id);
         self.look_up(id);
         self.input(id, Input::Want);
-    }
-
-    /// Asks the DHT where a peer is of which no direct address is known.
-    pub(super) fn look_up(&mut self, id: PeerId) {
-        if self.lookups.contains_key(&id) || self.peer(id).book.known().direct() {
-            return;
-        }
-        if let Some(dht) = self.swarm.behaviour_mut().kad.as_mut() {
-            let query = dht.get_closest_peers(id);
-            self.lookups.insert(id, Lookup { query, failed: false });
-        }
     }
 
     fn send(&mut self, id: PeerId, payload: Bytes, answer: oneshot::Sender<Result<Receipt, CommandError>>) {

@@ -136,7 +136,7 @@ impl Node {
                 Some(lookup) => lookup.failed = true,
                 None => {
                     self.path_failed(id);
-                    self.look_up(id);
+                    self.look_up_again(id);
                 }
             },
         }

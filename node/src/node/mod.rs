@@ -8,6 +8,7 @@
 //! | `doubt`, `alive` | connections on which nothing comes back |
 //! | `negotiation` | what comes of signalling |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
+//! | `discovery` | finds relays and peers in the DHT |
 //! | `command` | carries out what the application asks for |
 //! | `trading` | the trader's network: gossip of orders, its protocols, its paths |
 
@@ -17,6 +18,7 @@ mod behaviour;
 mod candidates;
 mod command;
 mod doubt;
+mod discovery;
 mod drive;
 mod negotiation;
 mod peer;
@@ -36,7 +38,7 @@ use futures::StreamExt as _;
 use libp2p::identity::Keypair;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::ConnectionId;
-use libp2p::{Multiaddr, PeerId, Swarm, gossipsub, kad, relay};
+use libp2p::{Multiaddr, PeerId, Swarm, gossipsub, relay};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -52,6 +54,7 @@ use crate::transport::metered::{Meters, Throttle};
 use crate::transport::webrtc::{self, DataChannels};
 use crate::transport::{self, TransportError};
 use behaviour::Behaviour;
+use discovery::{Discovery, Lookup};
 use peer::Peer;
 use relays::Relays;
 use trading::Trades;
@@ -86,14 +89,6 @@ pub enum NodeError {
 
 type Observer = Box<dyn FnMut(&Event) + Send>;
 
-/// A query of the DHT for a peer's addresses.
-#[derive(Debug)]
-struct Lookup {
-    query: kad::QueryId,
-    /// Whether every way that was known failed meanwhile: whoever waits hears of it at the end of the query.
-    failed: bool,
-}
-
 /// A node. [`run`](Self::run) it to its end and talk to it through its [`handle`](Self::handle).
 pub struct Node {
     swarm: Swarm<Behaviour>,
@@ -119,6 +114,7 @@ pub struct Node {
     attempts: BTreeMap<OutboundRequestId, (PeerId, MessageId)>,
     /// Queries of the DHT for a peer's addresses.
     lookups: BTreeMap<PeerId, Lookup>,
+    discovery: Discovery,
     /// Data channels over WebRTC connections.
     channels: DataChannels,
     /// Those that peers opened and the application has not accepted.
@@ -217,6 +213,7 @@ impl Node {
             next_connection: 0,
             attempts: BTreeMap::new(),
             lookups: BTreeMap::new(),
+            discovery: Discovery::new(&config, identity),
             channels,
             unaccepted: VecDeque::new(),
             acceptors: VecDeque::new(),
@@ -246,6 +243,7 @@ impl Node {
     pub async fn run(mut self) {
         loop {
             self.drive_relays();
+            self.discover();
             let wake = self.next_deadline();
             let channels = self.channels.clone();
             // Commands and deadlines come first: a swarm that always has an event must not keep the node from being stopped. tokio's
@@ -354,7 +352,7 @@ impl Node {
 
     fn next_deadline(&self) -> Option<Time> {
         let peers = self.timers.first().map(|(at, _)| *at);
-        [peers, self.relays.deadline()].into_iter().flatten().min()
+        [peers, self.relays.deadline(), self.discovery.deadline()].into_iter().flatten().min()
     }
 }
 

@@ -60,9 +60,13 @@ impl Node {
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener could not accept"),
             SwarmEvent::ExternalAddrConfirmed { address } => {
                 self.choose_dht_mode();
+                self.announced_changed();
                 self.report(Event::ExternalAddress { address });
             }
-            SwarmEvent::ExternalAddrExpired { .. } => self.choose_dht_mode(),
+            SwarmEvent::ExternalAddrExpired { .. } => {
+                self.choose_dht_mode();
+                self.announced_changed();
+            }
             SwarmEvent::IncomingConnectionError { error, send_back_addr, .. } => {
                 tracing::debug!(%error, %send_back_addr, "an incoming connection failed");
             }
@@ -260,7 +264,7 @@ impl Node {
         Some(self.connection(connection)?.kind)
     }
 
-    fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+    pub(super) fn connection(&self, id: ConnectionId) -> Option<&Connection> {
         let (peer, key) = self.connections.get(&id)?;
         self.peers.get(peer)?.connections.get(key)
     }
@@ -287,30 +291,6 @@ impl Node {
                 self.swarm.close_connection(connection);
             }
             Err(ping::Failure::Unsupported | ping::Failure::Other { .. }) => {}
-        }
-    }
-
-    fn on_kad(&mut self, event: kad::Event) {
-        let kad::Event::OutboundQueryProgressed { id, result: kad::QueryResult::GetClosestPeers(result), step, .. } =
-            event
-        else {
-            return;
-        };
-        let Some(wanted) = self.lookups.iter().find(|(_, lookup)| lookup.query == id).map(|(peer, _)| *peer) else {
-            return;
-        };
-        let (Ok(kad::GetClosestPeersOk { peers, .. }) | Err(kad::GetClosestPeersError::Timeout { peers, .. })) = result;
-        let found = peers.into_iter().filter(|peer| peer.peer_id == wanted).flat_map(|peer| peer.addrs);
-        let limit = self.config.limits.addresses_per_peer;
-        let addresses: Vec<_> = found.take(limit).collect();
-        let nothing = addresses.is_empty();
-        let ended = if step.last { self.lookups.remove(&wanted) } else { None };
-        if !nothing {
-            let peer = self.peer(wanted);
-            addresses.into_iter().for_each(|address| peer.book.add(wanted, address, limit));
-            self.addresses_changed(wanted);
-        } else if ended.is_some_and(|lookup| lookup.failed) && self.peer(wanted).path.best().is_none() {
-            self.path_failed(wanted);
         }
     }
 

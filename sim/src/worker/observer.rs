@@ -72,6 +72,8 @@ impl Observer {
                 let names: Vec<_> = relays.iter().map(|relay| self.cast.name_of(*relay)).collect();
                 self.event("relays_announced", tags([("relays", names.join(" ").as_str())]));
             }
+            Event::RelayFound { relay, .. } => self.event("relay_found", tags([("relay", &self.cast.name_of(*relay))])),
+            Event::PeerRecordFound { peer, .. } => self.event("peer_record_found", self.peer_fields(*peer)),
             Event::ConnectionOpened { peer, path, transport, dialer, .. } => {
                 let fields = self
                     .peer_fields(*peer)
