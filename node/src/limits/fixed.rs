@@ -185,8 +185,19 @@ pub mod relay {
     pub const CIRCUIT_RATE: (u32, Duration) = (60, Duration::from_secs(60));
     /// Both from one address, behind which a carrier's NAT may hide many peers.
     pub const ADDRESS_RATE: (u32, Duration) = (600, Duration::from_secs(60));
-    /// The first and the largest delay before a lost reservation is asked for again.
+    /// The first and the largest delay before a relay that failed is asked again.
     pub const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// The life of a reservation as the machine that renews it takes it, the specification's default: libp2p does not tell. What lives
+    /// less long is renewed in time by libp2p, which knows.
+    pub const LIFE: Duration = RESERVATION;
+    /// Addresses that are kept of one relay: a few transports, each with IPv4 and IPv6.
+    pub const ADDRESSES: usize = 8;
+    /// Circuits that are tried at once to a peer of which nothing is known. Each may cost a connection to another relay.
+    pub const CIRCUITS: usize = 8;
+    /// How long the first choice waits for the first estimates of all relays. A relay that takes longer is not the nearest.
+    pub const SETTLED: Duration = Duration::from_secs(1);
+    /// Questions about load, and notices of a drain, of one connection that are handled at once, in each direction.
+    pub const QUESTIONS: usize = 16;
 }
 
 /// The DHT.

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use darkswap_connectivity::relay::estimate::PROBE_ANSWER;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
@@ -11,9 +12,11 @@ use libp2p::{PeerId, StreamProtocol, autonat, dcutr, gossipsub, identify, kad, p
 
 use super::NodeError;
 use super::candidates;
+use super::relays::{Announced, Lasting};
 use crate::config::{Config, Reachability};
 use crate::limits::{Limits, fixed};
 use crate::message_codec::{Codec, PROTOCOL};
+use crate::relay_load;
 use crate::trading::{self, ORDERS};
 use crate::transport::webrtc::signalling;
 
@@ -26,12 +29,13 @@ const DHT: StreamProtocol = StreamProtocol::new("/darkswap/kad/1");
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
-    pub(super) relay_client: relay::client::Behaviour,
+    pub(super) relay_client: Lasting<relay::client::Behaviour>,
+    pub(super) relay_load: request_response::Behaviour<relay_load::Codec>,
     pub(super) relay_server: Toggle<relay::Behaviour>,
     pub(super) dcutr: Toggle<dcutr::Behaviour>,
-    pub(super) signalling: Toggle<signalling::Behaviour>,
+    pub(super) signalling: Toggle<Announced<signalling::Behaviour>>,
     pub(super) candidates: candidates::Behaviour,
-    pub(super) identify: candidates::Filtered<identify::Behaviour>,
+    pub(super) identify: candidates::Filtered<Announced<identify::Behaviour>>,
     pub(super) ping: ping::Behaviour,
     pub(super) autonat_client: Toggle<autonat::v2::client::Behaviour>,
     pub(super) autonat_server: Toggle<autonat::v2::server::Behaviour>,
@@ -63,18 +67,25 @@ pub(super) fn build(
     let auto = config.reachability == Reachability::Auto;
     Ok(Behaviour {
         limits: connection_limits(&config.limits),
-        relay_client: circuits,
+        relay_client: Lasting::new(circuits),
+        relay_load: request_response::Behaviour::with_codec(
+            relay_load::Codec::default(),
+            [(relay_load::PROTOCOL, request_response::ProtocolSupport::Full)],
+            request_response::Config::default()
+                .with_request_timeout(PROBE_ANSWER)
+                .with_max_concurrent_streams(fixed::relay::QUESTIONS),
+        ),
         relay_server: config.relay_server.then(|| relay::Behaviour::new(local, relay_server(&config.limits))).into(),
         dcutr: config.hole_punching.then(|| dcutr::Behaviour::new(local)).into(),
-        signalling: signalling.into(),
+        signalling: signalling.map(Announced::new).into(),
         candidates: candidates::Behaviour::default(),
-        identify: candidates::Filtered(identify::Behaviour::new(
+        identify: candidates::Filtered(Announced::new(identify::Behaviour::new(
             identify::Config::new(PROTOCOL_FAMILY.to_owned(), identity.public())
                 .with_agent_version(AGENT.to_owned())
                 .with_interval(fixed::identify::INTERVAL)
                 .with_cache_size(fixed::identify::CACHE)
                 .with_push_listen_addr_updates(true),
-        )),
+        ))),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(fixed::ping::INTERVAL).with_timeout(fixed::ping::TIMEOUT),
         ),

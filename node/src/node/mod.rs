@@ -39,7 +39,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::Runtime;
-use crate::config::{Config, PeerAddress, Reachability, WebrtcConfig};
+use crate::config::{Config, PeerAddress, WebrtcConfig};
 use crate::event::Event;
 use crate::handle::{Command, Handle, InboundChannel};
 use crate::limits::fixed::{connection, message, signalling};
@@ -189,8 +189,7 @@ impl Node {
         };
         let random = || random(runtime.as_ref());
         let session = random();
-        let wanted = if config.reachability == Reachability::Public { &[][..] } else { &config.relays };
-        let relays = Relays::new(wanted, random);
+        let relays = Relays::new(&config, random);
         let mut node = Self {
             swarm,
             handle: Handle::new(local, sender).with_channels(channels.clone()).with_trading(trading),
@@ -235,7 +234,7 @@ impl Node {
     /// Runs the node until it is told to [`stop`](Handle::stop).
     pub async fn run(mut self) {
         loop {
-            self.ask_relays();
+            self.drive_relays();
             let wake = self.next_deadline();
             let channels = self.channels.clone();
             // Commands and deadlines come first: a swarm that always has an event must not keep the node from being stopped. tokio's
@@ -345,19 +344,6 @@ impl Node {
     fn next_deadline(&self) -> Option<Time> {
         let peers = self.timers.first().map(|(at, _)| *at);
         [peers, self.relays.deadline()].into_iter().flatten().min()
-    }
-
-    fn ask_relays(&mut self) {
-        let now = self.now();
-        for (relay, address) in self.relays.due(now) {
-            match self.swarm.listen_on(address) {
-                Ok(listener) => self.relays.asked(relay, listener),
-                Err(error) => {
-                    self.relays.failed(now, relay);
-                    self.report(Event::ReservationLost { relay, reason: explain(&error) });
-                }
-            }
-        }
     }
 }
 

@@ -1,168 +1,244 @@
-//! Reservations on the configured relays: asked for, kept, and asked for again with back-off.
+//! The relays of this node: what is known of them, which are asked, held and announced.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | this file | what is kept, and the answers to questions of others |
+//! | `choice` | carries outputs of one machine into the other, and out to libp2p |
+//! | `visit` | connections that are made for relays only, and closed again |
+//! | `probe` | the load protocol, as the one who asks and the one who answers |
+//! | `circuit` | libp2p's part: what it may see of listeners, and what identify may tell |
+//!
+//! The decisions are those of [`estimate`] and [`reservation`]. Nothing else of the node asks for a reservation, ends one, or changes
+//! which circuits are announced.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod choice;
+mod circuit;
+mod probe;
+mod visit;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use darkswap_connectivity::relay::estimate::{self, Origin};
+use darkswap_connectivity::relay::reservation;
 use darkswap_core::Time;
-use darkswap_core::backoff::Backoff;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
+use libp2p::request_response::OutboundRequestId;
+use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 
-use crate::config::PeerAddress;
-use crate::limits::fixed::identify::OBSERVATION;
-use crate::limits::fixed::relay::RETRY;
+pub(super) use circuit::{Announced, Lasting};
 
-/// The reservations of a node.
+use crate::config::{Config, Reachability};
+use crate::limits::fixed::identify::OBSERVATION;
+use crate::limits::fixed::relay::{ADDRESSES, CIRCUITS, RETRY, SETTLED};
+use probe::Question;
+
+/// The relays of a node.
 #[derive(Debug)]
 pub(super) struct Relays {
-    relays: BTreeMap<PeerId, Relay>,
+    estimates: estimate::Machine<PeerId>,
+    reservations: reservation::Machine<PeerId>,
+    known: BTreeMap<PeerId, Relay>,
+    /// Listeners of reservations, the newest of each relay and those that it replaced.
+    listeners: Vec<(ListenerId, PeerId)>,
+    /// Questions about load under way.
+    questions: BTreeMap<OutboundRequestId, Question>,
+    /// Open circuits, with the relays that carry them.
+    circuits: BTreeMap<ConnectionId, PeerId>,
+    /// The relays whose circuits are announced, the home first.
+    announced: Vec<PeerId>,
+    /// The relays with a slot, as the estimates know them.
+    used: BTreeSet<PeerId>,
+    /// Whether the estimates changed since the reservations heard of them.
+    is_news: bool,
+    /// Until when the choice waits for the first estimates.
+    settled: Option<Time>,
     /// When the relays were last asked how they see us.
     observed: Option<Time>,
 }
 
+/// What the node keeps of one relay.
 #[derive(Debug)]
 struct Relay {
-    address: Multiaddr,
+    origin: Origin,
+    /// Where it is. The first address names its circuits.
+    addresses: Vec<Multiaddr>,
     state: State,
-    backoff: Backoff,
-    /// Since when the reservation is missing.
+    /// Since when its reservation is missing.
     since: Time,
+    /// Our dial under way.
+    dial: Option<ConnectionId>,
+    /// A connection that nobody but this module asked for.
+    visit: Option<ConnectionId>,
+    /// Whether a question waits for the dial.
+    is_question_due: bool,
+    /// Whether a probe was answered or lost yet.
+    is_measured: bool,
+    /// The load that it told last.
+    load: Option<f64>,
+    /// Why its listener closed.
+    reason: Option<String>,
 }
 
+/// The reservation on one relay, as libp2p has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Waiting { until: Time },
-    Asked { listener: ListenerId },
-    Held { listener: ListenerId },
+    /// None.
+    Idle,
+    /// A request waits for the dial.
+    Reaching,
+    /// Asked through this listener.
+    Asked(ListenerId),
+    /// Held by it.
+    Held(ListenerId),
+}
+
+impl Relay {
+    fn listener(&self) -> Option<ListenerId> {
+        match self.state {
+            State::Idle | State::Reaching => None,
+            State::Asked(listener) | State::Held(listener) => Some(listener),
+        }
+    }
 }
 
 impl Relays {
-    /// Takes up the configured relays; the first one's address counts when a relay is named twice.
-    pub(super) fn new(configured: &[PeerAddress], mut seed: impl FnMut() -> u64) -> Self {
-        let mut relays = BTreeMap::new();
-        for PeerAddress { peer, address } in configured {
-            relays.entry(*peer).or_insert_with(|| Relay {
-                address: address.clone(),
-                state: State::Waiting { until: Time::ZERO },
-                backoff: Backoff::new(RETRY.0, RETRY.1, seed()),
-                since: Time::ZERO,
-            });
-        }
-        Self { relays, observed: None }
-    }
-
-    /// Relays that should be asked for a reservation now, with the address to listen on.
-    pub(super) fn due(&self, now: Time) -> Vec<(PeerId, Multiaddr)> {
-        self.relays
-            .iter()
-            .filter(|(_, relay)| matches!(relay.state, State::Waiting { until } if now >= until))
-            .map(|(peer, relay)| (*peer, circuit(&relay.address, *peer)))
-            .collect()
-    }
-
-    /// A relay was asked through this listener.
-    pub(super) fn asked(&mut self, relay: PeerId, listener: ListenerId) {
-        if let Some(relay) = self.relays.get_mut(&relay) {
-            relay.state = State::Asked { listener };
-        }
-    }
-
-    /// A relay accepted. Answers with the time for which the reservation was missing.
-    pub(super) fn accepted(&mut self, now: Time, relay: PeerId) -> Duration {
-        let Some(relay) = self.relays.get_mut(&relay) else { return Duration::ZERO };
-        if let State::Asked { listener } = relay.state {
-            relay.state = State::Held { listener };
-        }
-        relay.backoff.reset();
-        now.saturating_sub(relay.since)
-    }
-
-    /// The listener of a relay ended; answers with the relay.
-    pub(super) fn closed(&mut self, now: Time, listener: ListenerId) -> Option<PeerId> {
-        let is_its =
-            |state| matches!(state, State::Asked { listener: its } | State::Held { listener: its } if its == listener);
-        let (peer, relay) = self.relays.iter_mut().find(|(_, relay)| is_its(relay.state))?;
-        if matches!(relay.state, State::Held { .. }) {
-            relay.since = now;
-        }
-        relay.state = State::Waiting { until: now + relay.backoff.next_delay() };
-        Some(*peer)
-    }
-
-    /// A relay could not even be asked.
-    pub(super) fn failed(&mut self, now: Time, relay: PeerId) {
-        if let Some(relay) = self.relays.get_mut(&relay) {
-            relay.state = State::Waiting { until: now + relay.backoff.next_delay() };
-        }
-    }
-
-    /// When [`due`](Self::due) has something next.
-    pub(super) fn deadline(&self) -> Option<Time> {
-        let until = |relay: &Relay| match relay.state {
-            State::Waiting { until } => Some(until),
-            State::Asked { .. } | State::Held { .. } => None,
+    /// Takes up the configured relays, unless the node is public and needs none.
+    pub(super) fn new(config: &Config, mut seed: impl FnMut() -> u64) -> Self {
+        let selection = &config.relay_selection;
+        let probes = estimate::Settings {
+            in_use: selection.probe_in_use,
+            idle: selection.probe_idle,
+            ..estimate::Settings::default()
         };
-        self.relays.values().filter_map(until).min()
+        let choice = reservation::Settings {
+            standbys: selection.standbys,
+            policy: selection.policy,
+            parameters: selection.parameters,
+            retry: RETRY,
+            ..reservation::Settings::default()
+        };
+        let mut relays = Self {
+            estimates: estimate::Machine::new(probes, seed()),
+            reservations: reservation::Machine::new(choice, seed()),
+            known: BTreeMap::new(),
+            listeners: Vec::new(),
+            questions: BTreeMap::new(),
+            circuits: BTreeMap::new(),
+            announced: Vec::new(),
+            used: BTreeSet::new(),
+            is_news: false,
+            settled: None,
+            observed: None,
+        };
+        if config.reachability == Reachability::Public {
+            return relays;
+        }
+        for relay in &config.relays {
+            relays.learn(Time::ZERO, relay.peer, Origin::Configured, std::slice::from_ref(&relay.address));
+        }
+        // Where there is something to choose, the first choice waits for something to go by.
+        relays.settled = (relays.known.len() > selection.standbys + 1).then_some(SETTLED);
+        relays.reservations.handle(Time::ZERO, reservation::Input::Want);
+        relays
     }
 
-    /// Relays on which a reservation is held.
+    /// A relay became known, or is at these addresses as well.
+    pub(super) fn learn(&mut self, now: Time, peer: PeerId, origin: Origin, addresses: &[Multiaddr]) {
+        let relay = self.known.entry(peer).or_insert_with(|| Relay {
+            origin,
+            addresses: Vec::new(),
+            state: State::Idle,
+            since: now,
+            dial: None,
+            visit: None,
+            is_question_due: false,
+            is_measured: false,
+            load: None,
+            reason: None,
+        });
+        if origin < relay.origin {
+            return;
+        }
+        relay.origin = origin;
+        for address in addresses {
+            if relay.addresses.len() < ADDRESSES && !relay.addresses.contains(address) {
+                relay.addresses.push(address.clone());
+            }
+        }
+        let addresses = relay.addresses.iter().filter_map(ip).collect();
+        self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses, hint: None });
+    }
+
+    /// A connection shows where a relay is of which only a name was known.
+    fn located(&mut self, now: Time, peer: PeerId, address: &Multiaddr) {
+        let Some(relay) = self.known.get(&peer) else { return };
+        if let Some(ip) = ip(address)
+            && !relay.addresses.iter().any(|address| self::ip(address).is_some())
+        {
+            let origin = relay.origin;
+            self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses: vec![ip], hint: None });
+        }
+    }
+
+    /// The estimates take note of something that may change the choice.
+    fn tell(&mut self, now: Time, input: estimate::Input<PeerId>) {
+        self.estimates.handle(now, input);
+        self.is_news = true;
+    }
+
+    /// When there is something to do if nothing else happens.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        [self.estimates.deadline(), self.reservations.deadline(), self.settled].into_iter().flatten().min()
+    }
+
+    /// The relays whose circuits are announced, the home first.
     pub(super) fn held(&self) -> Vec<PeerId> {
-        self.relays
-            .iter()
-            .filter(|(_, relay)| matches!(relay.state, State::Held { .. }))
-            .map(|(peer, _)| *peer)
-            .collect()
+        self.announced.clone()
     }
 
-    /// Relays to ask again how they see us, with their addresses: those that hold a reservation, unless that was done a moment ago.
+    /// Whether a relay was asked for a reservation, holds one, or is being left.
+    fn is_used(&self, relay: PeerId) -> bool {
+        self.reservations.relays().any(|used| used == relay)
+    }
+
+    /// Relays to ask again how they see us, with their addresses: those that are announced, unless that was done a moment ago.
     pub(super) fn observers(&mut self, now: Time) -> Vec<(PeerId, Multiaddr)> {
         if self.observed.is_some_and(|at| now < at + OBSERVATION) {
             return Vec::new();
         }
         self.observed = Some(now);
-        let held = self.relays.iter().filter(|(_, relay)| matches!(relay.state, State::Held { .. }));
-        held.map(|(peer, relay)| (*peer, relay.address.clone())).collect()
+        let address = |peer: &PeerId| Some((*peer, self.known.get(peer)?.addresses.first()?.clone()));
+        self.announced.iter().filter_map(address).collect()
     }
 
-    /// Circuits to `peer` through the configured relays, for a peer of which nothing else is known.
+    /// Circuits to `peer` for when nothing else is known of it: through our own relays, then through the nearest others.
     pub(super) fn circuits_to(&self, peer: PeerId) -> Vec<Multiaddr> {
-        self.relays
-            .iter()
-            .filter(|(relay, _)| **relay != peer)
-            .map(|(relay, state)| circuit(&state.address, *relay).with(Protocol::P2p(peer)))
-            .collect()
+        let distance = |relay: &PeerId| {
+            let rtt = self.estimates.estimate(*relay).and_then(|estimate| estimate.rtt());
+            (rtt.is_none(), rtt.map(|rtt| rtt.smoothed()))
+        };
+        let mut others: Vec<PeerId> =
+            self.known.keys().filter(|relay| !self.announced.contains(relay)).copied().collect();
+        others.sort_by_key(distance);
+        let relays = self.announced.iter().copied().chain(others).filter(|relay| *relay != peer);
+        relays.filter_map(|relay| self.circuit(relay)).map(|it| it.with(Protocol::P2p(peer))).take(CIRCUITS).collect()
+    }
+
+    /// What is listened on for a reservation.
+    fn circuit(&self, relay: PeerId) -> Option<Multiaddr> {
+        let address = self.known.get(&relay)?.addresses.first()?;
+        Some(address.clone().with(Protocol::P2p(relay)).with(Protocol::P2pCircuit))
     }
 }
 
-fn circuit(address: &Multiaddr, relay: PeerId) -> Multiaddr {
-    address.clone().with(Protocol::P2p(relay)).with(Protocol::P2pCircuit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> Time {
-        Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn a_lost_reservation_is_asked_for_again_after_a_pause() {
-        let peer = PeerId::random();
-        let address = "/ip4/10.0.0.1/udp/4001/quic-v1".parse().unwrap();
-        let mut relays = Relays::new(&[PeerAddress { peer, address }], || 7);
-        assert_eq!(relays.due(at(0)).len(), 1);
-        let listener = ListenerId::next();
-        relays.asked(peer, listener);
-        assert_eq!((relays.due(at(0)), relays.deadline()), (vec![], None));
-        assert_eq!(relays.accepted(at(2), peer), at(2));
-        assert_eq!(relays.held(), [peer]);
-
-        assert_eq!(relays.closed(at(9), listener), Some(peer));
-        assert_eq!(relays.closed(at(9), listener), None);
-        let again = relays.deadline().unwrap();
-        assert!(again > at(9) && again <= at(10));
-        assert_eq!(relays.due(again).len(), 1);
+/// The address of the host, where it is given as such.
+fn ip(address: &Multiaddr) -> Option<IpAddr> {
+    match address.iter().next()? {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.into()),
+        _ => None,
     }
 }

@@ -6,7 +6,7 @@ use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::request_response::{Message as Exchange, OutboundFailure, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
-use libp2p::{PeerId, autonat, dcutr, gossipsub, identify, kad, ping, relay, request_response};
+use libp2p::{PeerId, autonat, dcutr, gossipsub, identify, kad, ping, request_response};
 
 use super::address_book::is_relayed;
 use super::behaviour::BehaviourEvent;
@@ -44,19 +44,15 @@ impl Node {
                         }
                     }
                     // A hole punch or an AutoNAT dial-back; they report for themselves.
+                    None if self.on_relay_dial_failed(connection_id, explain(&error)) => {}
                     None => tracing::debug!(peer = ?peer_id, %error, "a behaviour's dial failed"),
                 }
             }
             SwarmEvent::NewListenAddr { address, .. } => self.on_listening(address),
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 let reason = reason.err().map(|error| explain(&error));
-                let now = self.now();
-                match self.relays.closed(now, listener_id) {
-                    Some(relay) => {
-                        let reason = reason.unwrap_or_else(|| "the relay ended it".to_owned());
-                        self.report(Event::ReservationLost { relay, reason });
-                    }
-                    None => self.report(Event::ListenerClosed { addresses, reason }),
+                if !self.on_relay_listener_closed(listener_id, reason.as_ref()) {
+                    self.report(Event::ListenerClosed { addresses, reason });
                 }
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener could not accept"),
@@ -132,6 +128,7 @@ impl Node {
             ConnectedPoint::Listener { .. } => Origin::Accepted,
         };
         self.input(id, Input::Opened { connection: key, kind, origin });
+        self.on_relay_opened(id, connection, endpoint);
     }
 
     fn on_closed(&mut self, id: PeerId, connection: ConnectionId, reason: Option<String>) {
@@ -140,6 +137,7 @@ impl Node {
         let broke = closed.kind == PathKind::Direct && reason.is_some();
         self.report(Event::ConnectionClosed { peer: id, path: closed.kind, reason });
         self.input(id, Input::Closed { connection: key });
+        self.on_relay_closed(id, connection);
         if broke {
             self.observe_again();
         }
@@ -179,6 +177,7 @@ impl Node {
     fn on_behaviour_event(&mut self, event: BehaviourEvent) {
         match event {
             BehaviourEvent::RelayClient(event) => self.on_relay_client(&event),
+            BehaviourEvent::RelayLoad(event) => self.on_relay_load(event),
             BehaviourEvent::Dcutr(event) => self.on_hole_punch(event),
             BehaviourEvent::Signalling(event) => self.on_signalling(event),
             BehaviourEvent::Identify(event) => self.on_identify(event),
@@ -194,13 +193,6 @@ impl Node {
             BehaviourEvent::RelayServer(event) => tracing::debug!(?event, "relay server"),
             BehaviourEvent::AutonatServer(event) => tracing::debug!(?event, "autonat server"),
             BehaviourEvent::Limits(never) | BehaviourEvent::Candidates(never) => match never {},
-        }
-    }
-
-    fn on_relay_client(&mut self, event: &relay::client::Event) {
-        if let relay::client::Event::ReservationReqAccepted { relay_peer_id, renewal, .. } = event {
-            let elapsed = self.relays.accepted(self.now(), *relay_peer_id);
-            self.report(Event::ReservationAccepted { relay: *relay_peer_id, renewal: *renewal, elapsed });
         }
     }
 

@@ -13,6 +13,11 @@
 //! | pressure, what we measure of its load | the three above | the largest of: how far the round-trip time is above its lowest of late, loss over [`LOSS_OF_OVERLOAD`], refusals |
 //! | load | its report, pressure | below |
 //!
+//! **Silence.** A relay in use is asked again as soon as its answer is late: after `doubt = smoothed + 4 * variation` (RFC 6298), at
+//! least [`SHORTEST_DOUBT`] and at most [`LONGEST_DOUBT`]. When neither question is answered within another `2 * doubt`, at least
+//! [`SHORTEST_SILENCE`], the relay is [`Silent`](Output::Silent). Both questions go over a transport that sends lost packets again, so
+//! that loss makes answers late and hardly ever keeps them all away.
+//!
 //! **Load.** A report counts with the weight `w = credibility * (1 - age / `[`REPORT_LIFE`]`)`, the rest is [`UNKNOWN_LOAD`]; and the
 //! result is never below the pressure: `max(pressure, w * reported + (1 - w) * unknown)`. A report that is below the pressure by more
 //! than [`CONTRADICTION`] halves the relay's credibility, an uncontradicted one restores a sixteenth. So a relay that claims to be
@@ -50,6 +55,15 @@ pub const LOSS_OF_OVERLOAD: f64 = 0.2;
 /// How long the answer to a probe may take. Later ones count as lost.
 pub const PROBE_ANSWER: Duration = Duration::from_secs(5);
 
+/// The shortest time after which an answer counts as late, whatever the round-trip time. A lost packet costs a transport about that.
+pub const SHORTEST_DOUBT: Duration = Duration::from_millis(250);
+
+/// The longest such time, and that of a relay that was never measured.
+pub const LONGEST_DOUBT: Duration = Duration::from_secs(1);
+
+/// The shortest time that a relay in doubt has to answer the second question. A transport sends a lost packet several times meanwhile.
+pub const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
+
 /// When relays are probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -63,7 +77,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { in_use: Duration::from_secs(5), idle: Duration::from_secs(60), prefixes: PrefixLengths::default() }
+        // What a dead relay costs is up to one and a half intervals, and the time of its silence.
+        Self { in_use: Duration::from_secs(2), idle: Duration::from_secs(60), prefixes: PrefixLengths::default() }
     }
 }
 
@@ -138,6 +153,11 @@ pub enum Input<P> {
 pub enum Output<P> {
     /// Measure the round-trip time to the relay. Answer with `Answered` or `Unanswered`.
     Probe {
+        /// The relay.
+        relay: P,
+    },
+    /// A relay in use answers nothing: its connection is of no use any more.
+    Silent {
         /// The relay.
         relay: P,
     },

@@ -149,7 +149,7 @@ pub enum Input<P> {
     Unwant,
     /// The relays that could be used now; the first [`RELAYS`](super::estimate::RELAYS) count.
     Candidates(Vec<Known<P>>),
-    /// A relay granted what was asked.
+    /// A relay granted what was asked, or renewed what is held without having been asked.
     Granted {
         /// The relay.
         relay: P,

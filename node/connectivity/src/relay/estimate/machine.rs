@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Estimate, Input, Origin, Output, PROBE_ANSWER, RELAYS, RELAYS_PER_PREFIX, Settings};
+use super::{Estimate, Input, Origin, Output, PROBE_ANSWER, RELAYS, RELAYS_PER_PREFIX, SHORTEST_SILENCE, Settings};
 use crate::Time;
 use crate::prefix::{Prefix, Prefixes};
 use crate::relay::policy::Candidate;
@@ -34,7 +34,29 @@ struct Entry {
 #[derive(Debug, Clone, Copy)]
 enum Probe {
     Due { at: Time },
-    Asked { until: Time },
+    Asked { until: Time, silence: Silence },
+}
+
+/// What comes of the silence of a relay that was asked.
+#[derive(Debug, Clone, Copy)]
+enum Silence {
+    /// Nothing before the answer is lost.
+    Ignored,
+    /// It is asked again.
+    Doubted { at: Time },
+    /// It was asked again, and is given up.
+    Believed { at: Time },
+}
+
+impl Probe {
+    /// When time alone changes it.
+    fn deadline(self) -> Time {
+        match self {
+            Self::Due { at } => at,
+            Self::Asked { until, silence: Silence::Ignored } => until,
+            Self::Asked { until, silence: Silence::Doubted { at } | Silence::Believed { at } } => until.min(at),
+        }
+    }
 }
 
 impl Entry {
@@ -92,11 +114,7 @@ impl<P: Copy + Ord> Machine<P> {
     /// When to send [`Input::Tick`] if nothing else happens.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let due = |entry: &Entry| match entry.probe {
-            Probe::Due { at } => at,
-            Probe::Asked { until } => until,
-        };
-        self.relays.values().map(due).min()
+        self.relays.values().map(|entry| entry.probe.deadline()).min()
     }
 
     /// What is known of a relay.
@@ -234,16 +252,36 @@ impl<P: Copy + Ord> Machine<P> {
     }
 
     fn probe(&mut self, now: Time) {
-        let late = |entry: &Entry| matches!(entry.probe, Probe::Asked { until } if now >= until);
-        let late: Vec<P> = self.relays.iter().filter(|(_, entry)| late(entry)).map(|(relay, _)| *relay).collect();
-        for relay in late {
-            self.unanswered(now, relay);
+        let due = self.relays.iter().filter(|(_, entry)| now >= entry.probe.deadline());
+        let due: Vec<P> = due.map(|(relay, _)| *relay).collect();
+        for relay in due {
+            self.probe_one(now, relay);
         }
-        for (relay, entry) in &mut self.relays {
-            if matches!(entry.probe, Probe::Due { at } if now >= at) {
-                entry.probe = Probe::Asked { until: now + PROBE_ANSWER };
-                self.outputs.push_back(Output::Probe { relay: *relay });
+    }
+
+    /// Does what the time asks for at one relay.
+    fn probe_one(&mut self, now: Time, relay: P) {
+        let Some(entry) = self.relays.get_mut(&relay) else { return };
+        match entry.probe {
+            Probe::Due { .. } => {
+                let doubt = Silence::Doubted { at: now + entry.estimate.doubt() };
+                let silence = if entry.in_use { doubt } else { Silence::Ignored };
+                entry.probe = Probe::Asked { until: now + PROBE_ANSWER, silence };
+                self.outputs.push_back(Output::Probe { relay });
             }
+            Probe::Asked { until, silence: Silence::Doubted { .. } } if now < until && entry.in_use => {
+                let patience = (entry.estimate.doubt() * 2).max(SHORTEST_SILENCE);
+                entry.probe = Probe::Asked { until, silence: Silence::Believed { at: now + patience } };
+                self.outputs.push_back(Output::Probe { relay });
+            }
+            Probe::Asked { silence: Silence::Believed { .. }, .. } if entry.in_use => {
+                self.unanswered(now, relay);
+                self.outputs.push_back(Output::Silent { relay });
+            }
+            Probe::Asked { until, .. } if now < until => {
+                entry.probe = Probe::Asked { until, silence: Silence::Ignored };
+            }
+            Probe::Asked { .. } => self.unanswered(now, relay),
         }
     }
 }
@@ -254,6 +292,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::SHORTEST_DOUBT;
     use super::*;
 
     fn at(seconds: u64) -> Time {
@@ -296,6 +335,94 @@ mod tests {
         step(&mut machine, at(0), Input::Answered { relay: 1, rtt: Duration::from_millis(40) });
         step(&mut machine, at(0), Input::Uses { relays: vec![1] });
         assert!(machine.deadline().unwrap() <= at(8));
+    }
+
+    /// A machine with one relay in use, its next probe, and the time of it.
+    fn asked_in_use() -> (Machine<u16>, Time) {
+        let mut machine = Machine::new(Settings::default(), 7);
+        step(&mut machine, at(0), learnt(1, 1, Origin::Found));
+        step(&mut machine, at(0), Input::Uses { relays: vec![1] });
+        step(&mut machine, at(0), Input::Answered { relay: 1, rtt: Duration::from_millis(40) });
+        let asked = machine.deadline().unwrap();
+        assert_eq!(step(&mut machine, asked, Input::Tick), [Output::Probe { relay: 1 }]);
+        (machine, asked)
+    }
+
+    #[test]
+    fn a_dead_relay_in_use_is_silent_within_five_seconds_of_its_death() {
+        let (mut machine, asked) = asked_in_use();
+        assert_eq!(asked, asked.min(at(3)), "the last answer was at 0");
+        let doubt = machine.deadline().unwrap();
+        assert_eq!(doubt, asked + SHORTEST_DOUBT);
+        assert_eq!(step(&mut machine, doubt, Input::Tick), [Output::Probe { relay: 1 }]);
+        let end = machine.deadline().unwrap();
+        assert_eq!(end, doubt + SHORTEST_SILENCE);
+        assert_eq!(step(&mut machine, end, Input::Tick), [Output::Silent { relay: 1 }]);
+        assert!(machine.estimate(1).unwrap().loss() > 0.0);
+    }
+
+    #[test]
+    fn one_answer_to_either_question_ends_the_doubt() {
+        let (mut machine, _) = asked_in_use();
+        let doubt = machine.deadline().unwrap();
+        step(&mut machine, doubt, Input::Tick);
+        let rtt = Duration::from_millis(900);
+        assert_eq!(step(&mut machine, doubt + rtt, Input::Answered { relay: 1, rtt }), []);
+        assert!(machine.deadline().unwrap() >= doubt + rtt + Settings::default().in_use / 2);
+    }
+
+    #[test]
+    fn a_relay_that_is_not_in_use_is_never_silent() {
+        let mut machine = Machine::new(Settings::default(), 7);
+        step(&mut machine, at(0), learnt(1, 1, Origin::Found));
+        assert_eq!(machine.deadline(), Some(PROBE_ANSWER));
+        assert_eq!(step(&mut machine, PROBE_ANSWER, Input::Tick), []);
+    }
+
+    /// When the answer comes of which each packet is lost with one chance in twenty, in both directions, and sent again after a
+    /// time-out that doubles, as QUIC does (RFC 9002, 6.2).
+    fn answer_after(random: &mut Random, rtt: Duration) -> Duration {
+        let (mut delay, mut pause) = (rtt, SHORTEST_DOUBT);
+        while random.unit() < 0.0975 {
+            delay += pause;
+            pause *= 2;
+        }
+        delay
+    }
+
+    #[test]
+    fn a_day_of_five_percent_loss_hardly_makes_a_relay_silent() {
+        let mut machine = Machine::new(Settings::default(), 7);
+        let (mut random, mut now, mut silent) = (Random::new(3), at(0), 0);
+        step(&mut machine, now, learnt(1, 1, Origin::Found));
+        step(&mut machine, now, Input::Uses { relays: vec![1] });
+        let mut answers: BTreeMap<Time, Duration> = BTreeMap::new();
+        while now < at(86_400) {
+            let next = machine.deadline().unwrap();
+            let first = answers.pop_first().map(|(at, rtt)| (at.max(now), rtt));
+            let input = match first {
+                Some((at, rtt)) if at <= next => {
+                    now = at;
+                    Input::Answered { relay: 1, rtt }
+                }
+                first => {
+                    answers.extend(first);
+                    now = next;
+                    Input::Tick
+                }
+            };
+            for output in step(&mut machine, now, input) {
+                match output {
+                    Output::Probe { .. } => {
+                        let rtt = answer_after(&mut random, Duration::from_millis(80));
+                        answers.insert(now + rtt, rtt);
+                    }
+                    Output::Silent { .. } => silent += 1,
+                    Output::Displaced { .. } | Output::Unplaced { .. } => {}
+                }
+            }
+        }
+        assert!(silent <= 3, "{silent} times a day");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CONTRADICTION, LOSS_OF_OVERLOAD, REPORT_LIFE, UNKNOWN_LOAD};
+use super::{CONTRADICTION, LONGEST_DOUBT, LOSS_OF_OVERLOAD, REPORT_LIFE, SHORTEST_DOUBT, UNKNOWN_LOAD};
 use crate::Time;
 use crate::rtt::Rtt;
 
@@ -127,6 +127,13 @@ impl Estimate {
     #[must_use]
     pub fn rtt(&self) -> Option<Rtt> {
         self.rtt
+    }
+
+    /// After which time an answer is late.
+    #[must_use]
+    pub fn doubt(&self) -> Duration {
+        let expected = self.rtt.map_or(LONGEST_DOUBT, |rtt| rtt.smoothed() + rtt.variation() * 4);
+        expected.clamp(SHORTEST_DOUBT, LONGEST_DOUBT)
     }
 
     /// The share of probes that are lost.

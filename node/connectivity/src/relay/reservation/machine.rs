@@ -141,11 +141,12 @@ impl<P: Copy + Ord> Machine<P> {
             return;
         };
         match slot.phase {
-            Phase::Asked { .. } | Phase::Renewing { .. } if life < SHORTEST_LIFE => {
+            Phase::Asked { .. } | Phase::Held { .. } | Phase::Renewing { .. } if life < SHORTEST_LIFE => {
                 self.outputs.push_back(Output::Release { relay });
                 self.give_up(now, relay, Failure::TooShort);
             }
-            Phase::Asked { .. } | Phase::Renewing { .. } => {
+            // What is held was renewed without having been asked for: libp2p does that as well.
+            Phase::Asked { .. } | Phase::Held { .. } | Phase::Renewing { .. } => {
                 let life = life.min(LONGEST_LIFE);
                 let renew = now + self.random.between(life / 2, life * 3 / 4);
                 slot.phase = Phase::Held { renew, expires: now + life };
@@ -156,7 +157,7 @@ impl<P: Copy + Ord> Machine<P> {
                     self.move_home(Some(relay), reason);
                 }
             }
-            Phase::Held { .. } | Phase::Ending { .. } | Phase::Leaving { .. } => {}
+            Phase::Ending { .. } | Phase::Leaving { .. } => {}
         }
     }
 
@@ -172,6 +173,10 @@ impl<P: Copy + Ord> Machine<P> {
 
     fn draining(&mut self, now: Time, relay: P, within: Duration) {
         let end = now + within.min(LONGEST_NOTICE);
+        if self.known.contains_key(&relay) || self.slots.contains_key(&relay) {
+            let rest = self.resting.of(relay, &mut self.random);
+            rest.stops = rest.stops.max(end);
+        }
         let Some(slot) = self.slots.get_mut(&relay) else { return };
         match &mut slot.phase {
             Phase::Asked { .. } => {
@@ -183,8 +188,6 @@ impl<P: Copy + Ord> Machine<P> {
             }
             Phase::Ending { at } | Phase::Leaving { until: at } => *at = end.min(*at),
         }
-        let rest = self.resting.of(relay, &mut self.random);
-        rest.stops = rest.stops.max(end);
     }
 
     fn roamed(&mut self, now: Time) {

@@ -388,3 +388,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_renewal_that_nobody_asked_for_counts() {
+    let mut machine = settled(0, &[known(1, 1, 10)]);
+    step(&mut machine, at(1_700), Input::Granted { relay: 1, life: LIFE });
+    let mut now = at(1_700);
+    let renewal = Output::Reserve { relay: 1, purpose: Purpose::Renewal };
+    while !step(&mut machine, now, Input::Tick).contains(&renewal) {
+        now = machine.deadline().unwrap();
+    }
+    assert!(now >= at(1_700 + 1_800), "{now:?}");
+}
+
+#[test]
+fn a_relay_that_is_about_to_stop_is_not_asked_even_if_it_was_not_in_use() {
+    let mut machine = settled(0, &[known(1, 1, 10), known(2, 2, 20), known(3, 3, 30)]);
+    step(&mut machine, at(1), Input::Draining { relay: 2, within: Duration::from_secs(600) });
+    assert_eq!(asked(&step(&mut machine, at(2), Input::Lost { relay: 1 })), [3]);
+}

@@ -1,0 +1,139 @@
+//! Connections that are made for relays only: to ask for a reservation, or for a probe. They are closed when nothing uses them.
+
+use darkswap_core::path::PathKind;
+use libp2p::PeerId;
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::ConnectionId;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+
+use super::State;
+use super::circuit::relay_of;
+use crate::node::{Node, explain};
+
+impl Node {
+    /// Whether there is a direct connection to a relay.
+    pub(super) fn is_connected_to(&self, relay: PeerId) -> bool {
+        let is_direct = |peer: &crate::node::Peer| peer.connections.values().any(|it| it.kind == PathKind::Direct);
+        self.peers.get(&relay).is_some_and(is_direct)
+    }
+
+    /// Does what waits for a connection to the relay, or makes one: libp2p would not while somebody else dials it.
+    pub(super) fn reach_relay(&mut self, relay: PeerId) {
+        if self.is_connected_to(relay) {
+            return self.serve_relay(relay);
+        }
+        let Some(entry) = self.relays.known.get_mut(&relay) else { return };
+        if entry.dial.is_some() {
+            return;
+        }
+        let addresses = entry.addresses.clone();
+        let options = DialOpts::peer_id(relay).addresses(addresses).condition(PeerCondition::Always).build();
+        entry.dial = Some(options.connection_id());
+        if let Err(error) = self.swarm.dial(options) {
+            self.on_relay_unreached(relay, explain(&error));
+        }
+    }
+
+    /// Asks a connected relay what is to be asked.
+    fn serve_relay(&mut self, relay: PeerId) {
+        let Some(entry) = self.relays.known.get_mut(&relay) else { return };
+        let is_reaching = entry.state == State::Reaching;
+        let asks = std::mem::take(&mut entry.is_question_due);
+        if is_reaching {
+            self.listen_through(relay);
+        }
+        if asks {
+            self.ask_relay(relay);
+        }
+    }
+
+    /// A connection was opened.
+    pub(in crate::node) fn on_relay_opened(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
+        let carrier = match endpoint {
+            ConnectedPoint::Dialer { address, .. } => relay_of(address),
+            ConnectedPoint::Listener { local_addr, .. } => relay_of(local_addr),
+        };
+        if let Some(relay) = carrier {
+            self.relays.circuits.insert(connection, relay);
+            return;
+        }
+        let now = self.now();
+        let Some(entry) = self.relays.known.get_mut(&peer) else { return };
+        if entry.dial == Some(connection) {
+            entry.dial = None;
+            entry.visit = Some(connection);
+        }
+        self.relays.located(now, peer, endpoint.get_remote_address());
+        self.serve_relay(peer);
+        self.drive_relays();
+    }
+
+    /// A connection ended.
+    pub(in crate::node) fn on_relay_closed(&mut self, peer: PeerId, connection: ConnectionId) {
+        if let Some(relay) = self.relays.circuits.remove(&connection) {
+            self.leave_relay(relay);
+        }
+        if let Some(entry) = self.relays.known.get_mut(&peer)
+            && entry.visit == Some(connection)
+        {
+            entry.visit = None;
+        }
+    }
+
+    /// A dial failed. Whether it was one of these.
+    pub(in crate::node) fn on_relay_dial_failed(&mut self, connection: ConnectionId, reason: String) -> bool {
+        let dialled = self.relays.known.iter().find(|(_, entry)| entry.dial == Some(connection));
+        let Some(relay) = dialled.map(|(relay, _)| *relay) else { return false };
+        self.on_relay_unreached(relay, reason);
+        self.drive_relays();
+        true
+    }
+
+    fn on_relay_unreached(&mut self, relay: PeerId, reason: String) {
+        let is_connected = self.is_connected_to(relay);
+        let Some(entry) = self.relays.known.get_mut(&relay) else { return };
+        entry.dial = None;
+        if is_connected {
+            return self.serve_relay(relay);
+        }
+        let asks = std::mem::take(&mut entry.is_question_due);
+        if entry.state == State::Reaching {
+            self.relay_lost(relay, Some(reason));
+        }
+        if asks {
+            self.on_relay_unanswered(relay);
+        }
+    }
+
+    /// Closes the connection that was made for a relay, when nothing uses it: no reservation, no question, no circuit, and nobody who
+    /// wants the peer.
+    pub(super) fn leave_relay(&mut self, relay: PeerId) {
+        let is_asked = self.relays.questions.values().any(|question| question.relay == relay);
+        let carries = self.relays.circuits.values().any(|carrier| *carrier == relay);
+        // A circuit may be about to be dialled through it.
+        let dials = self.dials.values().any(|(_, kind)| *kind == PathKind::Relayed);
+        let is_wanted = self.peers.get(&relay).is_some_and(|peer| peer.path.is_wanted());
+        if is_asked || carries || dials || is_wanted || self.relays.is_used(relay) {
+            return;
+        }
+        let Some(entry) = self.relays.known.get_mut(&relay) else { return };
+        if let Some(visit) = entry.visit.take() {
+            self.swarm.close_connection(visit);
+        }
+    }
+
+    /// Closes every direct connection to a relay.
+    pub(super) fn disconnect_relay(&mut self, relay: PeerId) {
+        let Some(peer) = self.peers.get(&relay) else { return };
+        let direct = peer.connections.values().filter(|connection| connection.kind == PathKind::Direct);
+        let direct: Vec<ConnectionId> = direct.map(|connection| connection.id).collect();
+        for connection in direct {
+            self.swarm.close_connection(connection);
+        }
+    }
+}
