@@ -57,7 +57,7 @@ impl Node {
             self.found(wanted);
         }
         if last {
-            self.answered(wanted, |lookup| lookup.closest = None);
+            self.lookup_answered(wanted, |lookup| lookup.closest = None);
         }
     }
 
@@ -68,7 +68,7 @@ impl Node {
             self.on_record_found(wanted, server, &record);
         }
         if last {
-            self.answered(wanted, |lookup| lookup.record = None);
+            self.lookup_answered(wanted, |lookup| lookup.record = None);
         }
     }
 
@@ -117,7 +117,7 @@ impl Node {
     }
 
     /// A query for a peer ended; after the last one, whoever waits is told if there is no way.
-    fn answered(&mut self, wanted: PeerId, end: impl FnOnce(&mut Lookup)) {
+    fn lookup_answered(&mut self, wanted: PeerId, end: impl FnOnce(&mut Lookup)) {
         let Some(lookup) = self.lookups.get_mut(&wanted) else { return };
         end(lookup);
         if lookup.closest.is_some() || lookup.record.is_some() {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use darkswap_connectivity::relay::estimate::Origin;
 use darkswap_core::Time;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, kad};
@@ -180,6 +181,7 @@ impl Node {
     fn relay_found(&mut self, relay: PeerId, addresses: Vec<Multiaddr>) {
         let now = self.now();
         if self.discovery.relays.keep(now, relay, addresses.clone()) {
+            self.relays.learn(now, relay, Origin::Found, &addresses);
             self.report(Event::RelayFound { relay, addresses });
         }
     }
