@@ -157,7 +157,7 @@ fn a_forged_record_is_refused_and_changes_nothing() {
 }
 
 /// Runs a scenario in a process of its own; answers with its records and the hash of its packets.
-fn run_scenario(dir: &Path, text: &str, out: &str) -> (Vec<u8>, Option<String>) {
+fn run_scenario(dir: &Path, text: &str, out: &str) -> (Vec<u8>, String) {
     let (scenario, out) = (dir.join("scenario.yaml"), dir.join(out));
     std::fs::write(&scenario, text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_darkswap-sim"));
