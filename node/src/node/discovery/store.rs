@@ -54,7 +54,8 @@ impl Store {
         record: &PeerRecord,
         prefix: Option<Prefix>,
     ) -> Result<bool, RecordError> {
-        let (found, known) = (record.sequence, self.records.get(&record.peer).map(|known| known.sequence));
+        let found = record.sequence;
+        let known = self.records.get(&record.peer).filter(|known| known.until > now).map(|known| known.sequence);
         if let Some(known) = known.filter(|known| found < *known) {
             let age = known - found;
             return Err(RecordError::Stale(format!("found a peer record that is {age} ms older than the known one")));
@@ -214,6 +215,7 @@ mod tests {
         assert_eq!(value(&store, peer(1)), Some(5_u64.to_be_bytes().to_vec()));
         assert_eq!(offer(&mut store, at(2), peer(1), 6, prefix(1)), Ok(true));
         assert_eq!(value(&store, peer(1)), Some(6_u64.to_be_bytes().to_vec()));
+        assert_eq!(offer(&mut store, at(2) + peer_record::LIFETIME, peer(1), 5, prefix(1)), Ok(true), "it has expired");
     }
 
     #[test]
