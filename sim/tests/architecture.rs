@@ -24,13 +24,14 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("darkswap-chain", &[]),
     ("darkswap-fabric", &[]),
     ("darkswap-records", &[]),
-    ("darkswap-scenario", &["darkswap-records"]),
+    ("darkswap-scenario", &["darkswap-connectivity", "darkswap-records"]),
     ("darkswap-statistics", &[]),
     ("darkswap-reports", &["darkswap-records", "darkswap-statistics"]),
     (
         "darkswap-sim",
         &[
             "darkswap-chain",
+            "darkswap-connectivity",
             "darkswap-core",
             "darkswap-fabric",
             "darkswap-node",

@@ -55,7 +55,7 @@ pub(crate) fn headlines(scenario: &Scenario) -> Vec<Headline> {
         headline(
             "Unreachable a day",
             "time of a day in which a host cannot be reached through any relay, mean over hosts",
-            mean(scenario, "unreachable").map(show_seconds),
+            mean(scenario, "unreachable_per_day").map(show_seconds),
         ),
         headline(
             "Flaps an hour",

@@ -21,6 +21,20 @@ pub const NAME: usize = 40;
 pub const HOSTS: usize = 2_000;
 /// Entries of one section (`links`, `nats`, `sites`, `hosts`, `load`, `faults`, `expect`).
 pub const ENTRIES: usize = 500;
+/// Mean interval of probes of a relay: below, the probes would be the load.
+pub const PROBE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
+/// Reservations or circuits of a relay; zero refuses all.
+pub const SLOTS: u64 = 100_000;
+/// Bytes that a relay carries for somebody: up to a terabyte, which no run gets near.
+pub const RELAYED: RangeInclusive<u64> = 0..=1 << 40;
+/// Life of a reservation: what a node takes at all, and a day.
+pub const RESERVATION: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(86_400);
+/// Life of a circuit.
+pub const CIRCUIT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+/// Mean time that a host stays, or is away: below, it would hardly have started.
+pub const SESSION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
+/// Absences of a run: each restarts a node.
+pub const ABSENCES: usize = 10_000;
 /// NATs in a row: a home behind a building behind a carrier, and one to spare.
 pub const NESTING: usize = 4;
 /// Seeds of a scenario: each is a process of its own.

@@ -7,6 +7,15 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 #[derive(Debug)]
 pub(crate) struct Draw(ChaCha8Rng);
 
+/// How durations are distributed around their mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Distribution {
+    /// Without memory.
+    Exponential,
+    /// After Weibull with the shape 1/2: many short ones and few very long ones.
+    Weibull,
+}
+
 /// What a stream is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
@@ -16,6 +25,7 @@ pub(crate) enum Purpose {
     Start,
     Pairs,
     Offsets,
+    Churn,
 }
 
 impl Draw {
@@ -35,6 +45,19 @@ impl Draw {
     pub(crate) fn duration(&mut self, end: std::time::Duration) -> std::time::Duration {
         let millis = u64::try_from(end.as_millis()).unwrap_or(u64::MAX);
         std::time::Duration::from_millis(self.below(millis))
+    }
+
+    /// A duration with this mean, in whole milliseconds and at least one. They hide the last digits of the logarithm, which may differ
+    /// from machine to machine.
+    pub(crate) fn distributed(&mut self, mean: std::time::Duration, distribution: Distribution) -> std::time::Duration {
+        // 53 random bits make a number in (0, 1].
+        let uniform = ((self.0.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+        let factor = match distribution {
+            Distribution::Exponential => -uniform.ln(),
+            // The scale of a Weibull distribution of shape 1/2 is half its mean.
+            Distribution::Weibull => uniform.ln() * uniform.ln() / 2.0,
+        };
+        std::time::Duration::from_millis(((mean.as_millis() as f64 * factor).round() as u64).max(1))
     }
 
     /// Puts the first `count` of a random order in front.

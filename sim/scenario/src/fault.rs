@@ -6,6 +6,7 @@ use std::time::Duration;
 use darkswap_records::unit;
 
 use crate::bound;
+use crate::churn::Churn;
 use crate::directory::Directory;
 use crate::fields::{Fields, Section};
 use crate::link::LinkChange;
@@ -13,6 +14,7 @@ use crate::moment;
 use crate::names;
 use crate::population::{Placement, Population, Servers};
 use crate::problem::{Problems, quote};
+use crate::region::Core;
 use crate::site::SiteSpec;
 use crate::topology::{ChainLie, HostIndex, Moment};
 use crate::tree::{Kind, Node};
@@ -39,13 +41,30 @@ pub(crate) enum FaultSpecKind {
     Impair(Vec<HostIndex>, LinkChange),
     Lag(Vec<HostIndex>, u32),
     Lie(Vec<HostIndex>, Vec<ChainLie>),
-    Reorg { depth: u32, forget: bool },
+    Reorg {
+        depth: u32,
+        forget: bool,
+    },
     Evict,
+    Churn(Churn),
+    /// A region by its index.
+    RegionOutage(usize),
 }
 
 /// The actions of a fault entry.
-pub(crate) const KINDS: [&str; 9] =
-    ["partition", "crash", "link_flap", "nat_reset", "impair", "lag", "lie", "reorg", "evict"];
+pub(crate) const KINDS: [&str; 11] = [
+    "partition",
+    "crash",
+    "churn",
+    "link_flap",
+    "region_outage",
+    "nat_reset",
+    "impair",
+    "lag",
+    "lie",
+    "reorg",
+    "evict",
+];
 /// The words of a scenario for lies about the chain.
 const LIES: [(&str, ChainLie); 5] = [
     ("hide", ChainLie::Hide),
@@ -60,7 +79,9 @@ pub(crate) const FAULT: Section = Section {
     fields: &[
         "partition",
         "crash",
+        "churn",
         "link_flap",
+        "region_outage",
         "nat_reset",
         "impair",
         "lag",
@@ -85,13 +106,35 @@ pub(crate) struct Scene<'a> {
     pub(crate) populations: &'a [(crate::source::Place, Population)],
     pub(crate) sites: &'a [SiteSpec],
     pub(crate) servers: &'a Servers,
+    pub(crate) core: &'a Core,
     pub(crate) duration: Duration,
 }
 
 /// Reads the section `faults`.
 pub(crate) fn read(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Vec<FaultSpec> {
     let items = value::list(node, "faults", bound::ENTRIES, problems).unwrap_or_default();
-    items.iter().filter_map(|item| fault(item, scene, problems)).collect()
+    let faults: Vec<(&Node, FaultSpec)> =
+        items.iter().filter_map(|item| Some((item, fault(item, scene, problems)?))).collect();
+    once(&faults, scene.directory, problems);
+    faults.into_iter().map(|(_, fault)| fault).collect()
+}
+
+/// A host that comes and goes must not crash besides: it may be down already.
+fn once(faults: &[(&Node, FaultSpec)], directory: &Directory, problems: &mut Problems<'_>) {
+    let stopped = |fault: &FaultSpec| match &fault.kind {
+        FaultSpecKind::Churn(churn) => churn.hosts.clone(),
+        FaultSpecKind::Crash(hosts) => hosts.clone(),
+        _ => Vec::new(),
+    };
+    for (index, (node, fault)) in faults.iter().enumerate() {
+        let FaultSpecKind::Churn(churn) = &fault.kind else { continue };
+        let others = faults.iter().enumerate().filter(|(other, _)| *other != index);
+        let others: BTreeSet<HostIndex> = others.flat_map(|(_, (_, other))| stopped(other)).collect();
+        if let Some(twice) = churn.hosts.iter().find(|host| others.contains(host)) {
+            let found = format!("{} that comes and goes, and stops by another fault", quote(&directory.hosts[twice.0]));
+            problems.add(node.place, found, "each host in one of them");
+        }
+    }
 }
 
 fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<FaultSpec> {
@@ -125,6 +168,14 @@ fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<F
         "link_flap" => {
             fields.require("for", problems)?;
             FaultSpecKind::LinkFlap(hosts(problems)?)
+        }
+        "churn" => {
+            let select = |node: &Node, problems: &mut Problems<'_>| scene.directory.select(node, problems);
+            FaultSpecKind::Churn(Churn::read(target, select, problems)?)
+        }
+        "region_outage" => {
+            let name = value::text(target, "a region of this scenario", problems)?;
+            FaultSpecKind::RegionOutage(scene.core.find(name, target.place, problems)?)
         }
         "nat_reset" => {
             fields.refuse("for", "a reset takes no time", problems);
@@ -265,6 +316,11 @@ fn describe(node: &Node) -> String {
             let lists = items.iter().any(|item| matches!(item.kind, Kind::List(_)));
             items.iter().map(describe).collect::<Vec<_>>().join(if lists { " | " } else { ", " })
         }
-        Kind::Null | Kind::Map(_) => String::new(),
+        // Of `churn`, who comes and goes.
+        Kind::Map(entries) => {
+            let is = |key: &Node| matches!(&key.kind, Kind::Scalar { text, .. } if text == "hosts");
+            entries.iter().find(|(key, _)| is(key)).map(|(_, hosts)| describe(hosts)).unwrap_or_default()
+        }
+        Kind::Null => String::new(),
     }
 }

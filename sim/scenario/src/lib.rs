@@ -14,7 +14,8 @@
 //! | `directory` | every name that stands for hosts |
 //! | `chain` | the Bitcoin chain, and what traders have on it at the start |
 //! | `load`, `channel`, `lie`, `order`, `pairs`, `timing` | what hosts are asked to do |
-//! | `fault`, `moment` | what goes wrong, and when |
+//! | `relay_selection`, `capacity` | how hosts choose relays, and what relays admit |
+//! | `fault`, `moment`, `churn` | what goes wrong, and when |
 //! | `expect` | what must hold |
 //! | [`topology`] | a scenario with one seed applied |
 //! | [`seeds`] | `1..4` |
@@ -32,8 +33,11 @@ use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 pub mod bound;
+mod capacity;
 mod chain;
 mod channel;
+mod churn;
+mod conduct;
 mod directory;
 mod draw;
 mod expect;
@@ -52,6 +56,7 @@ pub mod plan;
 mod population;
 pub mod problem;
 pub mod region;
+mod relay_selection;
 pub mod scenario;
 pub mod seeds;
 mod site;
@@ -83,9 +88,14 @@ pub const SECTIONS: &[Section] = &[
     nat::NAT,
     site::SITE,
     population::HOST,
+    relay_selection::RELAY_SELECTION,
+    relay_selection::SELECTION_PARAMETERS,
+    capacity::CAPACITY,
+    conduct::CONDUCT,
     load::LOAD,
     load::CONNECT,
     load::MESSAGE,
+    load::REACH,
     load::GOSSIP,
     channel::CHANNEL,
     lie::LIE,
@@ -97,6 +107,7 @@ pub const SECTIONS: &[Section] = &[
     chain::CHAIN,
     chain::TRADER,
     fault::FAULT,
+    churn::CHURN,
 ];
 
 /// Reads and checks a scenario file.

@@ -37,6 +37,7 @@ pub(crate) enum Action {
     Gossip { from: Vec<HostIndex>, topic: usize, size: u64 },
     Channel { pairs: Pairs, channels: Channels },
     Lie { pairs: Pairs, lies: Vec<Lie> },
+    Reach(Pairs),
     Watch(Pairs),
     Pay(Pairs),
     Order { from: Vec<HostIndex>, orders: Orders },
@@ -55,12 +56,13 @@ impl Action {
 pub(crate) const LOAD: Section = Section {
     name: "a load entry",
     fields: &[
-        "connect", "message", "gossip", "channel", "lie", "watch", "pay", "order", "take", "flood", "probe", "at",
-        "spread", "every", "until", "count",
+        "connect", "message", "gossip", "channel", "lie", "reach", "watch", "pay", "order", "take", "flood", "probe",
+        "at", "spread", "every", "until", "count",
     ],
 };
 pub(crate) const CONNECT: Section = Section { name: "`connect`", fields: &["from", "to", "pairs"] };
 pub(crate) const MESSAGE: Section = Section { name: "`message`", fields: &["from", "to", "pairs", "size"] };
+pub(crate) const REACH: Section = Section { name: "`reach`", fields: &["from", "to", "pairs"] };
 pub(crate) const WATCH: Section = Section { name: "`watch`", fields: &["from", "to", "pairs"] };
 pub(crate) const PAY: Section = Section { name: "`pay`", fields: &["from", "to", "pairs"] };
 pub(crate) const GOSSIP: Section = Section { name: "`gossip`", fields: &["from", "subscribers", "topic", "size"] };
@@ -86,9 +88,11 @@ pub(crate) fn read(
     let (mut actions, mut payments) = (0_u64, 0_u64);
     for (item, entry) in &load {
         let (acting, what) = match &entry.action {
-            Action::Connect(pairs) | Action::Lie { pairs, .. } | Action::Watch(pairs) | Action::Pay(pairs) => {
-                (pairs.at_most(&[]), "pairs")
-            }
+            Action::Connect(pairs)
+            | Action::Lie { pairs, .. }
+            | Action::Reach(pairs)
+            | Action::Watch(pairs)
+            | Action::Pay(pairs) => (pairs.at_most(&[]), "pairs"),
             Action::Message { pairs, .. } | Action::Channel { pairs, .. } => (pairs.at_most(&connects), "pairs"),
             Action::Gossip { from, .. } => (from.len(), "publishers"),
             Action::Order { from, .. } | Action::Take { from, .. } | Action::Flood { from, .. } => {
@@ -105,6 +109,7 @@ pub(crate) fn read(
             Action::Connect(_)
             | Action::Gossip { .. }
             | Action::Lie { .. }
+            | Action::Reach(_)
             | Action::Watch(_)
             | Action::Pay(_)
             | Action::Order { .. }
@@ -123,6 +128,7 @@ pub(crate) fn read(
             Action::Connect(_)
             | Action::Message { .. }
             | Action::Gossip { .. }
+            | Action::Reach(_)
             | Action::Watch(_)
             | Action::Pay(_)
             | Action::Order { .. }
@@ -145,9 +151,9 @@ pub(crate) fn read(
 }
 
 fn action(fields: &Fields<'_>, who: Who<'_>, topics: &mut Vec<Topic>, problems: &mut Problems<'_>) -> Option<Action> {
-    const EXPECTED: &str = "exactly one of `connect`, `message`, `gossip`, `channel`, `lie`, `watch`, `pay`, `order`, `take`, `flood` and `probe`";
-    const ACTIONS: [&str; 11] =
-        ["connect", "message", "gossip", "channel", "lie", "watch", "pay", "order", "take", "flood", "probe"];
+    const EXPECTED: &str = "exactly one of `connect`, `message`, `gossip`, `channel`, `lie`, `reach`, `watch`, `pay`, `order`, `take`, `flood` and `probe`";
+    const ACTIONS: [&str; 12] =
+        ["connect", "message", "gossip", "channel", "lie", "reach", "watch", "pay", "order", "take", "flood", "probe"];
     let found: Vec<_> = ACTIONS.into_iter().filter_map(|name| Some((name, fields.entry(name)?))).collect();
     let [(name, (_, node))] = found.as_slice() else {
         match found.get(1) {
@@ -175,6 +181,7 @@ fn action(fields: &Fields<'_>, who: Who<'_>, topics: &mut Vec<Topic>, problems: 
             channel::read(node, directory, problems).map(|(pairs, channels)| Action::Channel { pairs, channels })
         }
         "lie" => lie::read(node, directory, problems).map(|(pairs, lies)| Action::Lie { pairs, lies }),
+        "reach" => reach(node, directory, problems).map(Action::Reach),
         "watch" => asking(node, &WATCH, who, problems).map(Action::Watch),
         "pay" => asking(node, &PAY, who, problems).map(Action::Pay),
         "order" => order::read(node, who, problems).map(|(from, orders)| Action::Order { from, orders }),
@@ -182,6 +189,12 @@ fn action(fields: &Fields<'_>, who: Who<'_>, topics: &mut Vec<Topic>, problems: 
         "flood" => order::read_flood(node, who, problems).map(|(from, floods)| Action::Flood { from, floods }),
         _ => value::word(node, "what to probe", &[("nat", ())], problems).map(|()| Action::ProbeNat),
     }
+}
+
+/// Pairs of a host that dials and one that is dialled.
+fn reach(node: &Node, directory: &Directory, problems: &mut Problems<'_>) -> Option<Pairs> {
+    let fields = Fields::open(node, &REACH, problems)?;
+    Pairs::read(&fields, directory, Choice::All, problems)
 }
 
 /// Pairs of which the second hosts are indexers.

@@ -21,6 +21,12 @@ impl<T: Clone> Mix<T> {
         Self(vec![(value, WHOLE)])
     }
 
+    /// Values with shares in millionths, which must sum to one million.
+    pub(crate) fn of(shares: Vec<(T, u32)>) -> Self {
+        assert_eq!(shares.iter().map(|(_, share)| share).sum::<u32>(), WHOLE, "shares of a whole");
+        Self(shares)
+    }
+
     /// The values, whatever their shares.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(value, _)| value)

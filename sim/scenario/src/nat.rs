@@ -79,6 +79,10 @@ pub enum Unsolicited {
 /// The name for no NAT at all.
 pub const PUBLIC: &str = "public";
 
+/// The name of a mix of NATs as measured among peers, and its shares in millionths. Sources and arithmetic: `docs/scenarios.md`.
+pub const INTERNET: (&str, [(&str, u32); 4]) =
+    ("internet", [(PUBLIC, 220_000), ("home", 540_000), ("carrier_grade", 100_000), ("symmetric", 140_000)]);
+
 pub(crate) const NAT: Section = Section {
     name: "a NAT",
     fields: &["mapping", "filtering", "ports", "overload", "parity", "life", "refresh", "hairpinning", "unsolicited"],

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use darkswap_records::unit;
 
+use darkswap_connectivity::relay::server::Limits;
+
 use crate::bound;
+use crate::capacity;
 use crate::directory::Directory;
 use crate::fields::{Fields, Section};
 use crate::link::Link;
 use crate::mix::Mix;
-use crate::nat::{Nat, PUBLIC};
+use crate::nat::{INTERNET, Nat, PUBLIC};
 use crate::problem::{Problems, quote};
 use crate::site::{Kinds, SiteSpec};
-use crate::topology::{HostIndex, Role, Service, Trader, Transport};
+use crate::topology::{Conduct, HostIndex, RelaySelection, Role, Service, Trader, Transport};
 use crate::tree::{Kind, Node};
 use crate::{names, value};
 
@@ -40,6 +43,9 @@ pub(crate) struct Population {
     pub(crate) serves: Vec<Service>,
     pub(crate) relay_only: bool,
     pub(crate) trader: Option<Trader>,
+    pub(crate) relay_selection: Option<RelaySelection>,
+    pub(crate) capacity: Option<Limits>,
+    pub(crate) conduct: Option<Conduct>,
 }
 
 /// Hosts of the scenario that others depend on, by what they do.
@@ -142,6 +148,9 @@ pub(crate) const HOST: Section = Section {
         "relay_only",
         "indexers",
         "trader",
+        "relay_selection",
+        "capacity",
+        "conduct",
     ],
 };
 
@@ -208,6 +217,9 @@ impl Population {
             serves: services(&fields, placement.as_ref(), problems).unwrap_or_default(),
             relay_only: fields.switch("relay_only", false, problems),
             trader: fields.find("trader").and_then(|node| Trader::read(node, problems)),
+            relay_selection: fields.find("relay_selection").and_then(|node| RelaySelection::read(node, problems)),
+            capacity: fields.find("capacity").and_then(|node| capacity::read(node, problems)),
+            conduct: fields.find("conduct").and_then(|node| Conduct::read(node, problems)),
             place: match placement {
                 Some(placement) => placement,
                 // Hosts behind a list of NATs are called after these.
@@ -215,6 +227,7 @@ impl Population {
                 None => Placement::Mix(Mix::one(kinds.nats.first().cloned())),
             },
         };
+        refuse_by_role(&fields, role, problems);
         if let Some(node) = fields.find("spread")
             && population.start + population.spread > duration
         {
@@ -280,6 +293,18 @@ impl Population {
     }
 }
 
+/// What only relays, or only peers, can be told.
+fn refuse_by_role(fields: &Fields<'_>, role: Role, problems: &mut Problems<'_>) {
+    match role {
+        Role::Relay => fields.refuse("relay_selection", "a relay uses none", problems),
+        Role::Peer => {
+            for name in ["capacity", "conduct"] {
+                fields.refuse(name, "only a relay carries circuits", problems);
+            }
+        }
+    }
+}
+
 fn placement(
     fields: &Fields<'_>,
     role: Role,
@@ -308,6 +333,10 @@ fn placement(
         Some(index.checked_sub(1).map(|index| kinds.nats[index].clone()))
     };
     let Some(node) = fields.find("nat") else { return Some(Placement::Mix(Mix::one(None))) };
+    if matches!(&node.kind, Kind::Scalar { text, .. } if text == INTERNET.0) {
+        let shares = INTERNET.1.map(|(name, share)| Some((find(name, node.place, problems)?, share)));
+        return shares.into_iter().collect::<Option<_>>().map(|shares| Placement::Mix(Mix::of(shares)));
+    }
     let Kind::List(_) = &node.kind else { return Mix::read(node, "a NAT", problems, find).map(Placement::Mix) };
     let items = value::list(node, "NATs", bound::ENTRIES, problems)?;
     if items.is_empty() {

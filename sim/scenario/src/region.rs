@@ -8,7 +8,7 @@ use crate::fields::{Fields, Section};
 use crate::names::Names;
 use crate::problem::{Problems, quote};
 use crate::source::Place;
-use crate::tree::Node;
+use crate::tree::{Kind, Node};
 use crate::value;
 
 /// The network between access links.
@@ -27,6 +27,23 @@ pub struct Core {
 /// Latency of the network between access links when a scenario has no regions.
 const LATENCY: Duration = Duration::from_millis(10);
 
+/// A built-in set of regions by name: one-way latencies in milliseconds. Source and arithmetic: `docs/scenarios.md`.
+pub const WORLD: (&str, [(&str, &str, u64); 10]) = (
+    "world",
+    [
+        ("eu", "eu", 7),
+        ("us", "us", 19),
+        ("sa", "sa", 10),
+        ("au", "au", 10),
+        ("eu", "us", 67),
+        ("eu", "sa", 92),
+        ("eu", "au", 134),
+        ("us", "sa", 92),
+        ("us", "au", 70),
+        ("sa", "au", 157),
+    ],
+);
+
 pub(crate) const REGIONS: Section = Section { name: "`regions`", fields: &["latency", "jitter", "loss"] };
 
 impl Core {
@@ -35,11 +52,32 @@ impl Core {
         Self { regions: vec![String::new()], latency: vec![vec![LATENCY]], jitter: Duration::ZERO, loss: 0.0 }
     }
 
+    /// The network between these pairs of regions, with their latencies in milliseconds.
+    fn of(latencies: &[(&str, &str, u64)]) -> Self {
+        let mut regions = Vec::new();
+        for (a, b, _) in latencies {
+            index(&mut regions, a);
+            index(&mut regions, b);
+        }
+        let mut latency = vec![vec![Duration::ZERO; regions.len()]; regions.len()];
+        for (a, b, milliseconds) in latencies {
+            let [a, b] = [a, b].map(|name| index(&mut regions, name));
+            latency[a][b] = Duration::from_millis(*milliseconds);
+            latency[b][a] = latency[a][b];
+        }
+        Self { regions, latency, jitter: Duration::ZERO, loss: 0.0 }
+    }
+
     pub(crate) fn read(node: &Node, problems: &mut Problems<'_>) -> Option<Self> {
         let fields = Fields::open(node, &REGIONS, problems)?;
         let jitter = fields.latency("jitter", problems);
         let loss = fields.share("loss", problems);
         let node = fields.require("latency", problems)?;
+        if let Kind::Scalar { .. } = &node.kind {
+            let latencies =
+                value::word(node, "a map of pairs of regions, or a set of them", &[(WORLD.0, WORLD.1)], problems)?;
+            return Some(Self { jitter, loss, ..Self::of(&latencies) });
+        }
         let mut regions = Vec::new();
         let mut pairs: BTreeMap<(usize, usize), Duration> = BTreeMap::new();
         for (key, value) in value::map(node, "pairs of regions", bound::ENTRIES, problems)? {

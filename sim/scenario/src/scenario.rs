@@ -11,7 +11,7 @@ use crate::fault::{self, FaultSpec, Scene};
 use crate::fields::{Fields, Section};
 use crate::link::{self, Link};
 use crate::load::{self, Load, Who};
-use crate::nat::{self, Nat, PUBLIC};
+use crate::nat::{self, INTERNET, Nat, PUBLIC};
 use crate::population::{Placement, Population, Servers};
 use crate::problem::Problems;
 use crate::region::Core;
@@ -94,6 +94,9 @@ impl Scenario {
         if let Some(place) = nats.iter().position(|nat| nat.name == PUBLIC).and_then(|_| fields.find("nats")) {
             problems.add(place.place, "a NAT called `public`", "another name: `public` means no NAT");
         }
+        if let Some(place) = nats.iter().position(|nat| nat.name == INTERNET.0).and_then(|_| fields.find("nats")) {
+            problems.add(place.place, "a NAT called `internet`", "another name: `internet` means a mix of NATs");
+        }
         let nats = with_built_in(nats, nat::built_in(), |nat| &nat.name);
         if core_is_wrong {
             // Every region name would be reported as unknown.
@@ -108,8 +111,14 @@ impl Scenario {
         let who = Who { directory: &directory, servers: &servers };
         let (load, topics) =
             fields.find("load").map(|node| load::read(node, who, duration, problems)).unwrap_or_default();
-        let scene =
-            Scene { directory: &directory, populations: &populations, sites: &sites, servers: &servers, duration };
+        let scene = Scene {
+            directory: &directory,
+            populations: &populations,
+            sites: &sites,
+            servers: &servers,
+            core: &core,
+            duration,
+        };
         let faults = fields.find("faults").map(|node| fault::read(node, scene, problems)).unwrap_or_default();
         let tags = tags(&directory, &populations, &sites, &topics);
         let expectations =

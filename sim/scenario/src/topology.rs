@@ -5,17 +5,21 @@
 
 use std::time::Duration;
 
+use darkswap_connectivity::relay::server::Limits;
+
 use crate::link::{Link, LinkChange};
 use crate::nat::{Nat, PUBLIC};
 
 mod chain;
 mod expand;
 mod job;
+mod relay;
 mod trade;
 
 pub use chain::{Blocks, Chain, ChainLie, TradeLie, Trader};
 pub(crate) use expand::expand;
 pub use job::{Channels, Job, JobAction, Lie, Priority, Reliability, Topic};
+pub use relay::{Absence, Conduct, Hop, RelaySelection};
 pub use trade::{Choice, FloodKind, Floods, Orders, Sides, Step, Takes};
 
 /// Index into [`Topology::hosts`].
@@ -94,6 +98,12 @@ pub struct Host {
     pub indexers: Vec<HostIndex>,
     /// What its wallet begins with, when it trades.
     pub trader: Option<Trader>,
+    /// How it chooses relays, when the file says so.
+    pub relay_selection: Option<RelaySelection>,
+    /// What it admits as a relay, when the file says so.
+    pub capacity: Option<Limits>,
+    /// How it breaks the rules as a relay, if it does.
+    pub conduct: Option<Conduct>,
 }
 
 /// What a host offers besides its node: to ICE agents on UDP port 3478, to traders the chain.
@@ -184,6 +194,10 @@ pub enum FaultKind {
     LinkFlap(Vec<UplinkIndex>),
     /// These NATs forget all mappings.
     NatReset(Vec<SiteIndex>),
+    /// These hosts stop and start again, each at its times.
+    Churn(Vec<Absence>),
+    /// No packet passes these access links, which are all those of a region.
+    RegionOutage(Vec<UplinkIndex>),
     /// These access links change.
     Impair(Vec<UplinkIndex>, LinkChange),
     /// These indexers show the chain as it was so many blocks ago.
@@ -252,6 +266,8 @@ impl FaultKind {
             Self::Crash(_) => "crash",
             Self::LinkFlap(_) => "link_flap",
             Self::NatReset(_) => "nat_reset",
+            Self::Churn(_) => "churn",
+            Self::RegionOutage(_) => "region_outage",
             Self::Impair(..) => "impair",
             Self::Lag(..) => "lag",
             Self::Lie(..) => "lie",

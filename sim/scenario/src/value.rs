@@ -103,6 +103,18 @@ pub(crate) fn number(node: &Node, range: RangeInclusive<u64>, problems: &mut Pro
     measured(node, range, "a whole number", parse, u64::to_string, problems)
 }
 
+/// A number such as `1.5` within a range, at most six digits behind the point.
+pub(crate) fn decimal(node: &Node, range: RangeInclusive<f64>, problems: &mut Problems<'_>) -> Option<f64> {
+    let parse = |text: &str| {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let plain = digits(whole) && digits(fraction) && fraction.len() <= 6;
+        let number = if plain { text.parse().ok() } else { None };
+        number.ok_or_else(|| UnitError { found: quote(text), expected: String::new(), offset: 0, nearest: None })
+    };
+    measured(node, range, "a number such as `1.5`", parse, f64::to_string, problems)
+}
+
 fn measured<T: PartialOrd + Copy>(
     node: &Node,
     range: RangeInclusive<T>,

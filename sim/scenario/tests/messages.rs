@@ -43,7 +43,7 @@ fn a_wrong_field() {
         "{nat: home, count: 2}",
         "{nat: home, cuont: 2}",
         "\
-test.yaml:8:20: found `cuont`, expected a field of a host: role, count, site, nat, link, region, relays, transports, start, spread, hole_punching, discovery, serves, stun, turn, relay_only, indexers, trader
+test.yaml:8:20: found `cuont`, expected a field of a host: role, count, site, nat, link, region, relays, transports, start, spread, hole_punching, discovery, serves, stun, turn, relay_only, indexers, trader, relay_selection, capacity, conduct
   |
 8 |   bob: {nat: home, cuont: 2}
   |                    ^^^^^
@@ -414,4 +414,77 @@ fn a_scenario_is_called_after_its_path() {
     assert_eq!(name("/a/scenarios/b/scenarios/quickstart.yaml"), "quickstart");
     assert_eq!(name("elsewhere/mine.yaml"), "mine");
     assert_eq!(name("scenarios"), "");
+}
+
+#[test]
+fn a_wrong_choice_of_relays() {
+    let shown = |selection: &str| {
+        problems("nat: home, count: 2}", &format!("nat: home, count: 2, relay_selection: {{{selection}}}}}"))
+    };
+    assert_eq!(shown("policy: sticky, standbys: 0, parameters: {best_n: 16, load_weight: 1.5}, probe_idle: 90s"), "");
+    assert!(
+        shown("policy: stiky").contains("8:56: found `stiky`, expected a value of `policy`: lowest_latency, "),
+        "{}",
+        shown("policy: stiky")
+    );
+    assert!(shown("policy: stiky").contains("did you mean `sticky`?"));
+    assert!(shown("standbys: 9").contains("found `9`, expected a value from 0 to 8"));
+    let margin = shown("parameters: {absolute_margn: 20ms}");
+    assert!(
+        margin.contains("found `absolute_margn`, expected a field of `parameters` of `relay_selection`: unknown_rtt")
+    );
+    assert!(margin.contains("did you mean `absolute_margin`?"));
+    assert!(shown("parameters: {absolute_margin: 20}").contains("did you mean `20s`?"));
+    assert!(shown("parameters: {best_n: 17}").contains("found `17`, expected a value from 1 to 16"));
+    assert!(shown("parameters: {load_weight: -1}").contains("found `-1`, expected a number such as `1.5`"));
+    assert!(shown("parameters: {relative_margin: 1.5}").contains("found `1.5`, expected a value from 0 to 1"));
+    assert!(shown("probe_in_use: 10ms").contains("found `10ms`, expected a value from 1s to 1h"));
+}
+
+#[test]
+fn what_only_relays_or_only_peers_are_told() {
+    let relay = |fields: &str| problems("{role: relay}", &format!("{{role: relay, {fields}}}"));
+    assert_eq!(relay("capacity: {reservations: 0, rate: 16Mbit}"), "");
+    assert_eq!(relay("conduct: {report: 0%}"), "");
+    assert!(
+        relay("relay_selection: {}")
+            .contains("found `relay_selection`, expected no such field here: a relay uses none")
+    );
+    assert!(relay("capacity: {reservations: many}").contains("found `many`, expected a whole number"));
+    assert!(
+        relay("conduct: {hop: serve}").contains("found a relay that does what it should, expected `report`, or `hop`")
+    );
+    assert!(relay("conduct: {hop: stal}").contains("did you mean `stall`?"));
+    for field in ["capacity: {circuits: 1}", "conduct: {hop: refuse}"] {
+        let shown = problems("nat: home, count: 2}", &format!("nat: home, count: 2, {field}}}"));
+        assert!(shown.contains("expected no such field here: only a relay carries circuits"), "{shown}");
+    }
+}
+
+#[test]
+fn wrong_churn_and_outages() {
+    let fault = |text: &str| problems("expect:\n", &format!("faults:\n  - {text}\nexpect:\n"));
+    assert_eq!(fault("{churn: {hosts: bob, session: 10s, absence: 2s}, at: 5s}"), "");
+    assert!(
+        fault("{churn: bob, at: 5s}")
+            .contains("expected `churn` with the fields hosts, session, absence, distribution")
+    );
+    assert!(fault("{churn: {hosts: bob, session: 10s}, at: 5s}").contains("found `churn` without `absence`"));
+    let twice = "{churn: {hosts: bob, session: 10s, absence: 2s}, at: 5s}\n  - {crash: bob-2, at: 6s}";
+    assert!(fault(twice).contains("found `bob-2` that comes and goes, and stops by another fault"), "{}", fault(twice));
+    assert!(
+        fault("{region_outage: eu, at: 5s}")
+            .contains("found `eu`, expected a region of this scenario, but there is none")
+    );
+}
+
+#[test]
+fn built_in_regions_and_the_mix_of_nats() {
+    let world = problems("sites:\n", "regions: {latency: world, jitter: 1ms}\nsites:\n");
+    assert_eq!(world, "");
+    let wrong = problems("sites:\n", "regions: {latency: wrold}\nsites:\n");
+    assert!(wrong.contains("did you mean `world`?"), "{wrong}");
+    assert_eq!(problems("nat: home, count: 2}", "nat: internet, count: 50}"), "");
+    let own = problems("sites:\n", "nats: {internet: {life: 60s}}\nsites:\n");
+    assert!(own.contains("found a NAT called `internet`, expected another name"), "{own}");
 }

@@ -245,3 +245,15 @@ proptest! {
         survives(&PLAN.replace("{duration: 20s}", &format!("{{hosts.{path}: {value}}}")), BASE);
     }
 }
+
+#[test]
+fn a_star_before_more_names_means_the_entries_that_have_the_next_one() {
+    let base = BASE.replace("count: 2}", "count: 2, relay_selection: {standbys: 1}}");
+    let plan = |path: &str| PLAN.replace("{about: as it is}", &format!("{{set: {{{path}: lowest_latency}}}}"));
+    let checked = check(&plan("hosts.*.relay_selection.policy"), &base).unwrap();
+    let hosts: Vec<_> = checked.scenarios[0].scenario.topology(1).hosts;
+    assert!(hosts[0].relay_selection.is_none(), "a relay chooses none");
+    assert_eq!(hosts[1].relay_selection.map(|chosen| (chosen.policy, chosen.standbys)), Some(("lowest_latency", 1)));
+    let wrong = check(&plan("hosts.*.relay_selction.policy"), &base).unwrap_err();
+    assert!(wrong[0].to_string().contains("found `relay_selction`"), "{}", wrong[0]);
+}

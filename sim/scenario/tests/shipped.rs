@@ -114,6 +114,7 @@ fn messages_follow_the_connected_pairs() {
         | JobAction::Order { .. }
         | JobAction::Take { .. }
         | JobAction::Flood { .. }
+        | JobAction::Reach { .. }
         | JobAction::ProbeNat { .. } => None,
     };
     let pairs: Vec<_> = topology.jobs.iter().filter_map(|job| pair(&job.action)).collect();
@@ -139,4 +140,37 @@ fn faults_reach_what_they_name() {
     let FaultKind::LinkFlap(uplinks) = &topology.faults[0].kind else { panic!("a flap") };
     assert_eq!(uplinks, &[topology.hosts[1].uplink]);
     assert_eq!((topology.faults[0].at + topology.faults[0].lasts.unwrap()).as_secs(), 21);
+}
+
+#[test]
+fn the_built_in_mix_of_nats_has_the_shares_of_its_sources() {
+    let text = "title: x\nduration: 10s\nhosts: {peer: {count: 100, nat: internet}}\nexpect: [max(crash) == 0]\n";
+    let topology = darkswap_scenario::check_bytes("x", "x.yaml", text.as_bytes()).unwrap().topology(1);
+    let count = |kind: &str| {
+        (0..100).filter(|host| topology.nat_kind(darkswap_scenario::topology::HostIndex(*host)) == kind).count()
+    };
+    assert_eq!(["public", "EI/APD", "EI/EI", "APD/APD"].map(count), [22, 54, 10, 14]);
+}
+
+#[test]
+fn churn_takes_each_host_away_and_brings_it_back_in_turn() {
+    let text = "title: x\nduration: 600s\nhosts: {peer: {count: 20}}\n\
+        faults:\n  - {churn: {hosts: peer, session: 60s, absence: 10s}, at: 30s, for: 300s}\nexpect: [max(crash) == 0]\n";
+    let scenario = darkswap_scenario::check_bytes("x", "x.yaml", text.as_bytes()).unwrap();
+    let absences = |seed| {
+        let FaultKind::Churn(absences) = &scenario.topology(seed).faults[0].kind else { panic!("churn") };
+        absences.clone()
+    };
+    let drawn = absences(1);
+    assert!(drawn.len() > 20, "{} absences", drawn.len());
+    assert_ne!(drawn, absences(2));
+    assert!(drawn.is_sorted());
+    for host in 0..20 {
+        let own: Vec<_> = drawn.iter().filter(|absence| absence.host.0 == host).collect();
+        let first = own.first().is_none_or(|first| first.from.as_secs() >= 30);
+        assert!(first && own.windows(2).all(|pair| pair[0].until.unwrap() < pair[1].from));
+        assert!(
+            own.iter().all(|absence| absence.from < absence.until.unwrap() && absence.until.unwrap().as_secs() <= 330)
+        );
+    }
 }

@@ -219,6 +219,8 @@ impl Bitcoin {
             | FaultKind::Crash(_)
             | FaultKind::LinkFlap(_)
             | FaultKind::NatReset(_)
+            | FaultKind::Churn(_)
+            | FaultKind::RegionOutage(_)
             | FaultKind::Impair(..) => return Ok(None),
         }))
     }

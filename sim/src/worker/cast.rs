@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use darkswap_node::trading::Machine;
 use darkswap_node::{Handle, Node, Runtime as _};
 use darkswap_scenario::Topology;
+use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::watch;
 
@@ -14,6 +15,7 @@ use super::bitcoin::Bitcoin;
 use super::channel;
 use super::member::{self, Member};
 use super::observer::Observer;
+use super::rogue::{Counts, Rogue};
 use super::topology::Places;
 use super::trade::Crook;
 use crate::harness::World;
@@ -38,6 +40,8 @@ struct Inner {
     tickets: Mutex<Vec<Vec<Multiaddr>>>,
     /// What each member's ICE server counts, one entry for each of its lives.
     served: Mutex<Vec<Vec<watch::Receiver<Counters>>>>,
+    /// How often each member that is a rogue has broken the rules.
+    rogues: Vec<Counts>,
 }
 
 impl Cast {
@@ -56,6 +60,7 @@ impl Cast {
                 handles: Mutex::new(vec![None; count]),
                 tickets: Mutex::new(vec![Vec::new(); count]),
                 served: Mutex::new(vec![Vec::new(); count]),
+                rogues: (0..count).map(|_| Counts::default()).collect(),
             }),
         })
     }
@@ -92,6 +97,13 @@ impl Cast {
     pub(super) fn start(&self, index: usize, mut observer: Observer) -> Result<()> {
         let member = &self.inner.members[index];
         let runtime = self.inner.world.runtime(member.host)?;
+        if let Some(conduct) = member.conduct {
+            let (listen, counts) = (member.config.listen.as_slice(), self.inner.rogues[index].clone());
+            let limits = &member.config.relay_limits;
+            let rogue = Rogue::new(&runtime, &member.identity, (listen, member.address), (conduct, limits), counts)?;
+            runtime.spawn("rogue relay", Box::pin(rogue.run()));
+            return Ok(());
+        }
         let world = Arc::<_>::clone(&runtime) as Arc<_>;
         let lies = self.inner.bitcoin.as_ref().and_then(|bitcoin| Some((bitcoin, &bitcoin.purse(index)?.lies)));
         let trader = |honest| match lies {
@@ -138,6 +150,11 @@ impl Cast {
         lock(&self.inner.served)[index].iter().map(|counted| *counted.borrow()).collect()
     }
 
+    /// How often a member that is a rogue has broken the rules.
+    pub(super) fn rogue(&self, index: usize) -> &Counts {
+        &self.inner.rogues[index]
+    }
+
     /// The world of a member's host, for tasks that end when it crashes.
     ///
     /// # Errors
@@ -168,6 +185,17 @@ impl Cast {
             lock(&self.inner.tickets)[index] = addresses;
         }
         lock(&self.inner.tickets)[index].clone()
+    }
+
+    /// Circuits to a member through these relays, at the addresses under which it knows them itself.
+    pub(super) fn circuits(&self, index: usize, relays: &[usize]) -> Vec<Multiaddr> {
+        let member = &self.members()[index];
+        let known = |relay: &usize| {
+            let peer = self.members()[*relay].peer_id();
+            let address = &member.config.relays.iter().find(|known| known.peer == peer)?.address;
+            Some(address.clone().with(Protocol::P2p(peer)).with(Protocol::P2pCircuit))
+        };
+        relays.iter().filter_map(known).map(|circuit| circuit.with(Protocol::P2p(member.peer_id()))).collect()
     }
 
     fn handles(&self) -> MutexGuard<'_, Vec<Option<Handle>>> {

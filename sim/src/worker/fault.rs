@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use darkswap_fabric::nat::AfterReset;
 use darkswap_fabric::{self as fabric, FaultId, LinkRef};
 use darkswap_records::record::{self, Record};
-use darkswap_scenario::topology::{Fault, FaultKind, HostIndex};
+use darkswap_scenario::topology::{Absence, Fault, FaultKind, HostIndex, UplinkIndex};
 
 use super::bitcoin;
 use super::observer::Observer;
@@ -33,10 +33,19 @@ pub(super) struct Applied {
     chain: bitcoin::Applied,
 }
 
+/// For how long whom a fault takes away.
+fn absences(fault: &Fault) -> &[Absence] {
+    if let FaultKind::Churn(absences) = &fault.kind { absences } else { &[] }
+}
+
 /// A step of the timeline: a fault begins or is lifted.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Begin(usize),
+    /// Of a fault, a host leaves.
+    Leave(usize, HostIndex),
+    /// Of a fault, a host is back.
+    Return(HostIndex),
     Lift(usize),
 }
 
@@ -63,7 +72,10 @@ impl Faults<'_> {
         let timed = || faults.iter().enumerate().filter(|(_, fault)| fault.when.is_none());
         let begins = timed().map(|(index, fault)| (fault.at, Step::Begin(index)));
         let lifts = timed().filter_map(|(index, fault)| Some((fault.at + fault.lasts?, Step::Lift(index))));
-        let mut steps: Vec<(Duration, Step)> = begins.chain(lifts).collect();
+        let absences = timed().flat_map(|(index, fault)| absences(fault).iter().map(move |absence| (index, *absence)));
+        let leaves = absences.clone().map(|(index, absence)| (absence.from, Step::Leave(index, absence.host)));
+        let returns = absences.filter_map(|(_, absence)| Some((absence.until?, Step::Return(absence.host))));
+        let mut steps: Vec<(Duration, Step)> = begins.chain(leaves).chain(returns).chain(lifts).collect();
         steps.sort_by_key(|(at, _)| *at);
         let mut applied = vec![Applied::default(); faults.len()];
         let start = tokio::time::Instant::now() - self.scene.recorder.now();
@@ -71,6 +83,14 @@ impl Faults<'_> {
             tokio::time::sleep_until(start + at).await;
             match step {
                 Step::Begin(index) => applied[index] = self.begin(&faults[index])?,
+                Step::Leave(index, host) => {
+                    applied[index].network.push(self.stop(host, faults[index].kind.name())?);
+                    self.scene.recorder.event(self.name(host), "left", tags([]));
+                }
+                Step::Return(host) => {
+                    self.restart(host)?;
+                    self.scene.recorder.event(self.name(host), "returned", tags([]));
+                }
                 Step::Lift(index) => self.end(&faults[index], &mut applied[index])?,
             }
         }
@@ -105,7 +125,7 @@ impl Faults<'_> {
     fn end(&self, fault: &Fault, applied: &mut Applied) -> Result<()> {
         self.lift(fault, applied)?;
         self.tell(fault, "lifted");
-        if !matches!(fault.kind, FaultKind::Lag(..) | FaultKind::Lie(..) | FaultKind::Crash(_)) {
+        if !matches!(fault.kind, FaultKind::Lag(..) | FaultKind::Lie(..) | FaultKind::Crash(_) | FaultKind::Churn(_)) {
             Desk { cast: self.scene.cast, recorder: self.scene.recorder }.heal();
         }
         Ok(())
@@ -155,20 +175,15 @@ impl Faults<'_> {
                 let groups = groups.iter().map(|group| group.iter().map(host).collect()).collect();
                 self.put(vec![fabric::Fault::Partition { groups }])
             }
-            FaultKind::Crash(hosts) => hosts
-                .iter()
-                .map(|index| {
-                    self.scene.cast.forget(index.0);
-                    Desk { cast: self.scene.cast, recorder: self.scene.recorder }.stop(index.0);
-                    self.scene.world.crash(host(index))
-                })
-                .collect(),
-            FaultKind::LinkFlap(uplinks) => self.put(
-                uplinks
-                    .iter()
-                    .map(|uplink| fabric::Fault::LinkDown { at: self.scene.places.uplinks[uplink.0] })
-                    .collect(),
-            ),
+            FaultKind::Crash(hosts) => hosts.iter().map(|index| self.stop(*index, fault.kind.name())).collect(),
+            // Each host leaves at its own times.
+            FaultKind::Churn(_) => Ok(Vec::new()),
+            FaultKind::LinkFlap(uplinks) | FaultKind::RegionOutage(uplinks) => {
+                let now = self.scene.recorder.now();
+                self.scene.ledger.reachability.cut(now, &self.hosts_on(uplinks), fault.kind.name());
+                let down = |uplink: &UplinkIndex| fabric::Fault::LinkDown { at: self.scene.places.uplinks[uplink.0] };
+                self.put(uplinks.iter().map(down).collect())
+            }
             FaultKind::NatReset(sites) => {
                 let after = AfterReset::Fresh;
                 self.put(
@@ -192,6 +207,30 @@ impl Faults<'_> {
         }
     }
 
+    /// Stops a host without a word.
+    fn stop(&self, index: HostIndex, fault: &'static str) -> Result<FaultId> {
+        self.scene.cast.forget(index.0);
+        Desk { cast: self.scene.cast, recorder: self.scene.recorder }.stop(index.0);
+        self.scene.ledger.reachability.crash(self.scene.recorder.now(), &[index.0], fault);
+        self.scene.world.crash(self.scene.places.hosts[index.0])
+    }
+
+    fn restart(&self, index: HostIndex) -> Result<()> {
+        self.scene.world.restart(self.scene.places.hosts[index.0])?;
+        self.scene.ledger.reachability.restore(self.scene.recorder.now(), &[index.0]);
+        self.scene.cast.start(index.0, (self.observe)(index.0))
+    }
+
+    /// The hosts with one of these access links.
+    fn hosts_on(&self, uplinks: &[UplinkIndex]) -> Vec<usize> {
+        let hosts = self.scene.topology.hosts.iter().enumerate();
+        hosts.filter(|(_, host)| uplinks.contains(&host.uplink)).map(|(index, _)| index).collect()
+    }
+
+    fn name(&self, host: HostIndex) -> &str {
+        &self.scene.topology.hosts[host.0].name
+    }
+
     fn put(&self, faults: Vec<fabric::Fault>) -> Result<Vec<FaultId>> {
         let now = self.scene.world.now();
         self.scene
@@ -204,11 +243,13 @@ impl Faults<'_> {
             bitcoin.lift(&mut applied.chain);
         }
         if let FaultKind::Crash(hosts) = &fault.kind {
-            for index in hosts {
-                self.scene.world.restart(self.scene.places.hosts[index.0])?;
-                self.scene.cast.start(index.0, (self.observe)(index.0))?;
-            }
+            return hosts.iter().try_for_each(|index| self.restart(*index));
+        }
+        if let FaultKind::Churn(_) = &fault.kind {
             return Ok(());
+        }
+        if let FaultKind::LinkFlap(uplinks) | FaultKind::RegionOutage(uplinks) = &fault.kind {
+            self.scene.ledger.reachability.restore(self.scene.recorder.now(), &self.hosts_on(uplinks));
         }
         let now = self.scene.world.now();
         self.scene

@@ -10,6 +10,7 @@ use super::load::{GOSSIP_SETTLES, path_of};
 use super::observer::{MISBEHAVIOUR, With as _, misbehaviour_name, pair_tags, path_name};
 use super::recorder::tags;
 use super::relay::RelayFigures;
+use super::rogue;
 use super::scene::Scene;
 use super::topology::nat_kind;
 use crate::ice_server::Counters;
@@ -141,6 +142,10 @@ impl Figures<'_> {
 
     fn close_servers(&self) {
         for (index, member) in self.scene.cast.members().iter().enumerate() {
+            for kind in member.conduct.into_iter().flat_map(rogue::kinds) {
+                let count = self.scene.cast.rogue(index).of(kind) as f64;
+                self.scene.recorder.value("relay_lie", count, tags([("host", &*member.name), ("kind", kind)]));
+            }
             let lives = self.scene.cast.served(index);
             if member.server.is_none() {
                 continue;

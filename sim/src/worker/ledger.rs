@@ -9,11 +9,13 @@ use darkswap_core::path::PathKind;
 use darkswap_node::event::CandidateKind;
 use darkswap_records::record::Tags;
 
+use super::reach::Reachability;
 use super::relay::RelayBook;
 
 /// The books of a run. Clones share. Hosts are named by their index in the topology.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
+    pub(super) reachability: Reachability,
     inner: Arc<Mutex<Inner>>,
     /// What hosts say about relays.
     pub(super) relays: RelayBook,

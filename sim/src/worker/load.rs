@@ -9,6 +9,7 @@ use darkswap_core::path::PathKind;
 use darkswap_node::Runtime as _;
 use darkswap_node::event::TransportKind;
 use darkswap_scenario::Topology;
+use darkswap_scenario::nat::PUBLIC;
 use darkswap_scenario::topology::{Channels, Floods, Job, JobAction, Lie, Orders, Takes};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
@@ -65,6 +66,7 @@ impl Load {
             JobAction::Gossip { from, topic, size } => self.gossip(from.0, topic, size).await,
             JobAction::Channel { from, to, channels } => self.channel(from.0, to.0, channels),
             JobAction::Lie { from, to, lies } => self.lie(from.0, to.0, lies).await,
+            JobAction::Reach { from, to } => self.reach(from.0, to.0).await,
             JobAction::Watch { from, to } => self.watch(from.0, to.0),
             JobAction::Pay { from, to } => self.pay(from.0, to.0),
             JobAction::Order { from, orders } => {
@@ -113,6 +115,35 @@ impl Load {
                 );
             }
         }
+    }
+
+    /// Dials a host through the relays that it announces at this moment, and hangs up. One that is public, or down, is not dialled.
+    async fn reach(&self, from: usize, to: usize) {
+        let is_relayed = self.cast.handle(to).is_some() && self.cast.members()[to].nat != PUBLIC;
+        let Some(handle) = self.cast.handle(from).filter(|_| is_relayed) else { return };
+        let (begun, truth) = (self.recorder.now(), &self.ledger.reachability);
+        if !truth.begin(begun, from, to) {
+            return;
+        }
+        let (peer, circuits) = (self.cast.members()[to].peer_id(), self.cast.circuits(to, &truth.announced(to)));
+        let reached = match circuits.is_empty() {
+            true => false,
+            false => matches!(tokio::time::timeout(REACH, handle.connect(peer, circuits)).await, Ok(Ok(_))),
+        };
+        let now = self.recorder.now();
+        let relay = if reached { relay_of(&self.cast, from, to).await } else { String::new() };
+        let names = [("from", &*self.cast.members()[from].name), ("to", &*self.cast.members()[to].name)];
+        let names = tags(names).with("relay", &relay);
+        if reached {
+            self.recorder.time("reach_time", now.saturating_sub(begun), names.clone());
+        }
+        // A host that went down meanwhile was not there to be reached.
+        if reached || self.cast.handle(to).is_some() {
+            self.recorder.category("reach", if reached { "reached" } else { "unreached" }, names);
+        }
+        // The next dial is to be a fresh one.
+        let _ = handle.disconnect(peer).await;
+        truth.end(now, (from, to), begun, reached);
     }
 
     async fn message(&self, from: usize, to: usize, size: u64) {
@@ -216,6 +247,19 @@ impl Load {
     }
 }
 
+/// The relay of the best connection between two hosts as the first one sees it, or nothing.
+async fn relay_of(cast: &Cast, from: usize, to: usize) -> String {
+    let Some(handle) = cast.handle(from) else { return String::new() };
+    let peer = cast.members()[to].peer_id();
+    let peers = handle.peers().await.unwrap_or_default();
+    let address = peers.into_iter().find(|status| status.peer == peer).and_then(|status| status.address);
+    let is_circuit = |address: &Multiaddr| address.iter().any(|protocol| protocol == Protocol::P2pCircuit);
+    let relay = address.filter(is_circuit).and_then(|address| {
+        address.iter().find_map(|protocol| if let Protocol::P2p(relay) = protocol { Some(relay) } else { None })
+    });
+    relay.map(|relay| cast.name_of(relay)).unwrap_or_default()
+}
+
 /// The transport of the best connection between two hosts, or nothing.
 pub(super) async fn transport_of(cast: &Cast, from: usize, to: usize) -> &'static str {
     path_of(cast, from, to).await.map_or("", |found| found.transport)
@@ -254,5 +298,7 @@ pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
 
+/// How long a dial of `reach` may take: somebody who waits for a person's click has gone by then.
+const REACH: Duration = Duration::from_secs(30);
 /// How long before the end of a run a publication may be made and still be expected everywhere.
 pub(super) const GOSSIP_SETTLES: Duration = Duration::from_secs(5);

@@ -3,12 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, Result};
+use darkswap_connectivity::relay::{policy, server};
 use darkswap_fabric::HostIndex;
 use darkswap_node::Runtime as _;
-use darkswap_node::config::{Config, PeerAddress, Reachability, TradingConfig, WebrtcConfig};
+use darkswap_node::config::{Config, PeerAddress, Reachability, RelaySelection, TradingConfig, WebrtcConfig};
 use darkswap_node::ice_server::{Credential, Host as ServerHost, IceServer};
+use darkswap_node::limits::Limits;
 use darkswap_scenario::Topology;
-use darkswap_scenario::topology::{self, Host, Role, Service, Transport};
+use darkswap_scenario::topology::{self, Conduct, Host, Role, Service, Transport};
 use darkswap_trade::order::TraderKey;
 use darkswap_webrtc::certificate::Certificate;
 use libp2p::identity::Keypair;
@@ -39,6 +41,9 @@ pub(super) struct Member {
     /// The key under which its node trades.
     pub(super) trader: TraderKey,
     pub(super) config: Config,
+    /// How it breaks the rules as a relay, if it does: then there is a rogue in place of its node.
+    pub(super) conduct: Option<Conduct>,
+    pub(super) address: Ipv4Addr,
     /// What it serves to the ICE agents of others, if anything.
     pub(super) server: Option<Settings>,
     /// Whether it takes data channels of others.
@@ -81,7 +86,7 @@ impl Directory<'_> {
         let topics = self.topology.topics.iter().filter(|topic| topic.subscribers.iter().any(|it| it.0 == index));
         let topics = topics.map(|topic| topic.name.clone()).collect();
         let config =
-            Config { webrtc: self.webrtc(index)?, trading: self.trading(index), ..config(host, relays?, topics) };
+            Config { webrtc: self.webrtc(index)?, trading: self.trading(index), ..config(host, relays?, topics)? };
         Ok(Member {
             name: host.name.clone(),
             nat: self.topology.nat_kind(topology::HostIndex(index)),
@@ -91,6 +96,8 @@ impl Directory<'_> {
             server: self.server(index),
             accepts_channels: config.webrtc.enabled && !self.topology.channels.is_empty(),
             config,
+            conduct: host.conduct,
+            address: self.places.addresses[index],
         })
     }
 
@@ -157,12 +164,13 @@ fn certificate(host: &Host) -> Result<Option<Certificate>> {
     Ok(speaks.then(Certificate::generate).transpose()?)
 }
 
-fn config(host: &Host, relays: Vec<PeerAddress>, topics: Vec<String>) -> Config {
+fn config(host: &Host, relays: Vec<PeerAddress>, topics: Vec<String>) -> Result<Config> {
     let is_relay = host.role == Role::Relay;
     // Nobody reaches a WebRTC server behind a NAT at an address of its own; there, WebRTC is negotiated.
     let listens = |transport: &&Transport| **transport != Transport::WebRtc || host.site.is_none();
     let transports = host.transports.iter().filter(listens);
-    Config {
+    let relay_limits = host.capacity.unwrap_or_default();
+    Ok(Config {
         listen: transports.map(|transport| listen(Ipv4Addr::UNSPECIFIED, *transport)).collect(),
         reachability: if is_relay { Reachability::Public } else { Reachability::Auto },
         relay_server: is_relay,
@@ -171,7 +179,34 @@ fn config(host: &Host, relays: Vec<PeerAddress>, topics: Vec<String>) -> Config 
         bootstrap: if host.discovery { relays.clone() } else { Vec::new() },
         relays,
         topics,
+        relay_selection: host.relay_selection.as_ref().map(selection).transpose()?.unwrap_or_default(),
+        relay_limits,
+        limits: host.capacity.as_ref().map(limits).unwrap_or_default(),
         ..Config::default()
+    })
+}
+
+/// A scenario's choice of relays as the node's.
+fn selection(chosen: &topology::RelaySelection) -> Result<RelaySelection> {
+    Ok(RelaySelection {
+        policy: policy::policy(chosen.policy)?,
+        parameters: chosen.parameters,
+        standbys: chosen.standbys,
+        probe_in_use: chosen.probe_in_use,
+        probe_idle: chosen.probe_idle,
+        discovery: chosen.discovery,
+    })
+}
+
+/// The node's bounds with those of a relay's capacity.
+fn limits(capacity: &server::Limits) -> Limits {
+    Limits {
+        relay_reservations: capacity.reservations,
+        relay_circuits: capacity.circuits,
+        relay_circuits_per_peer: capacity.circuits_per_peer,
+        relay_circuit_duration: capacity.circuit_life,
+        relay_circuit_bytes: capacity.circuit_bytes,
+        ..Limits::default()
     }
 }
 

@@ -15,6 +15,8 @@
 //! | `load`, `fault` | what hosts are asked to do, and what goes wrong |
 //! | `channel` | data channels, at both ends |
 //! | `liar` | a signalling peer that lies |
+//! | `reach` | who can be reached through which relay: the truth |
+//! | `rogue` | a relay that breaks the rules |
 //! | `probe` | what hosts find out about their NATs |
 //! | `figure` | what only the end of an interval or of the run tells |
 //! | `log` | what the nodes log |
@@ -32,8 +34,10 @@ mod member;
 mod observer;
 pub mod order;
 mod probe;
+mod reach;
 mod recorder;
 mod relay;
+mod rogue;
 mod scene;
 mod stage;
 mod topology;

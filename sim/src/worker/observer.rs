@@ -51,6 +51,7 @@ impl Observer {
     pub(super) fn see(&mut self, event: &Event) {
         let witness = Witness { host: self.host, cast: &self.cast, recorder: &self.recorder };
         self.ledger.relays.see(&witness, event);
+        self.look(event);
         match event {
             Event::ReservationAccepted { relay, renewal: false, elapsed } => {
                 let tags = self.relay_tags(*relay);
@@ -144,6 +145,25 @@ impl Observer {
             | Event::MessageDelivered { .. }
             | Event::MessageFailed { .. }
             | Event::RelayProbed { .. } => {}
+        }
+    }
+
+    /// Takes note of what an event says of the host's reachability.
+    fn look(&self, event: &Event) {
+        let (now, truth) = (self.recorder.now(), &self.ledger.reachability);
+        let index = |relay: &PeerId| self.cast.index_of(*relay);
+        match event {
+            Event::ReservationAccepted { relay, .. } => {
+                index(relay).into_iter().for_each(|relay| truth.reserve(now, self.host, relay, true));
+            }
+            Event::ReservationLost { relay, .. } => {
+                index(relay).into_iter().for_each(|relay| truth.reserve(now, self.host, relay, false));
+            }
+            Event::HomeRelay { to, .. } => truth.settle(self.host, to.as_ref().and_then(index)),
+            Event::RelaysAnnounced { relays } => {
+                truth.announce(now, self.host, relays.iter().filter_map(index).collect());
+            }
+            _ => {}
         }
     }
 

@@ -102,6 +102,7 @@ impl Stage {
         probed?;
         tokio::time::sleep_until(end).await;
         figures.close().await;
+        ledger.reachability.close(&cast, &recorder);
         let faults = faults.close(applied?);
         if let Some(bitcoin) = &bitcoin {
             Desk { cast: &cast, recorder: &recorder }.close().await;

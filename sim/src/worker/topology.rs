@@ -51,13 +51,14 @@ pub(super) fn build(topology: &Topology, core: &Core, seed: u64, observers: bool
             )?;
         }
     }
-    let mut public = Addresses::new(Ipv4Addr::new(198, 18, 0, 0));
+    let mut public: Vec<Addresses> = (0..core.regions.len()).map(Addresses::of_region).collect::<Result<_>>()?;
     let mut carrier = Addresses::new(Ipv4Addr::new(100, 64, 0, 0));
     let mut private = Addresses::new(Ipv4Addr::new(10, 0, 0, 0));
     let mut uplinks: Vec<Option<AccessPoint>> = vec![None; topology.uplinks.len()];
-    let region_of = |uplink: topology::UplinkIndex| -> Result<(AccessConfig, RegionIndex)> {
+    let region_of = |uplink: topology::UplinkIndex| -> Result<(AccessConfig, RegionIndex, usize)> {
         let uplink = topology.uplinks.get(uplink.0).context("an access link of the topology")?;
-        Ok((access(&uplink.link)?, *regions.get(uplink.region).context("a region of the topology")?))
+        let region = *regions.get(uplink.region).context("a region of the topology")?;
+        Ok((access(&uplink.link)?, region, uplink.region))
     };
 
     let mut sites = Vec::new();
@@ -67,7 +68,8 @@ pub(super) fn build(topology: &Topology, core: &Core, seed: u64, observers: bool
             None => {
                 let uplink =
                     uplink_behind(topology, index).with_context(|| format!("site {} has no hosts", site.name))?;
-                (Placement::Core(region_of(uplink)?.1), public.next())
+                let (_, region, number) = region_of(uplink)?;
+                (Placement::Core(region), public[number].next())
             }
         };
         let built = SiteIndex(u32::try_from(index)?);
@@ -95,8 +97,8 @@ pub(super) fn build(topology: &Topology, core: &Core, seed: u64, observers: bool
                 (private.next(), Placement::Behind(site), AccessConfig::default())
             }
             None => {
-                let (access, region) = region_of(host.uplink)?;
-                (public.next(), Placement::Core(region), access)
+                let (access, region, number) = region_of(host.uplink)?;
+                (public[number].next(), Placement::Core(region), access)
             }
         };
         let index = builder.host(&host.name, HostConfig { address, placement, access })?;
@@ -107,7 +109,8 @@ pub(super) fn build(topology: &Topology, core: &Core, seed: u64, observers: bool
         addresses.push(address);
     }
     let observers = if observers {
-        Some(add_observers(&mut builder, *regions.first().context("a region")?, &mut public)?)
+        let public = public.first_mut().context("addresses of a region")?;
+        Some(add_observers(&mut builder, *regions.first().context("a region")?, public)?)
     } else {
         None
     };
@@ -220,6 +223,11 @@ struct Addresses {
 impl Addresses {
     fn new(base: Ipv4Addr) -> Self {
         Self { base: base.into(), count: 0 }
+    }
+
+    /// Public addresses of a region: each region has a /16 of its own, since what shares one counts as one network.
+    fn of_region(region: usize) -> Result<Self> {
+        Ok(Self { base: u32::from(Ipv4Addr::new(198, 18, 0, 0)) + (u32::try_from(region)? << 16), count: 0 })
     }
 
     fn next(&mut self) -> Ipv4Addr {

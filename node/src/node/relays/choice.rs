@@ -37,7 +37,7 @@ impl Node {
                 is_done = false;
             }
             self.relays.note_used(now);
-            if is_done && !self.relays.is_news {
+            if is_done && (!self.relays.is_news || self.relays.settled.is_some()) {
                 break;
             }
         }

@@ -206,6 +206,37 @@ pub const FIGURES: &[Figure] = &[
         &["from", "to", "from_nat", "to_nat"],
         "Payload of the messages that a pair received over relayed connections until one of them first had a direct path, one sample for each pair that changed from a relayed to a direct path.",
     ),
+    seconds(
+        "failover_time",
+        &["to", "relay", "fault"],
+        "Time from the death of a peer's home relay until the first dial of the peer that began after it and succeeded, one sample per peer that a `reach` entry dials; the rest of the run when none did.",
+    ),
+    category(
+        "reach",
+        &["reached", "unreached"],
+        &["from", "to", "relay"],
+        "Fate of each fresh dial of a `reach` entry: there is a path within 30 s, or not.",
+    ),
+    seconds(
+        "reach_time",
+        &["from", "to", "relay"],
+        "Time from the beginning of a fresh dial through what a peer announces until there is a path.",
+    ),
+    seconds(
+        "unreachable_time",
+        &["host"],
+        "Each time for which a peer announced no relay that was up and on which it held a reservation, after it had been reachable.",
+    ),
+    seconds(
+        "unreachable_per_day",
+        &["host"],
+        "Time for which a peer was unreachable, scaled to a day, a total per peer that announced a relay.",
+    ),
+    count(
+        "relay_lie",
+        &["host", "kind"],
+        "Load reports that a relay with `conduct` made up (`report`), and requests that it broke the rules about (`refuse`, `stall`, `garble`, `drop`), totals at the end of the run.",
+    ),
     // STUN and TURN servers.
     count(
         "ice_server",

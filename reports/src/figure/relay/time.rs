@@ -22,7 +22,7 @@ pub(super) fn outages(scenario: &Scenario) -> Result<Vec<Figure>, PlotError> {
         "Failover: out of reach after a relay's death",
         "Height is the share of hosts that could be reached anew within the time below, counted from the death of the relay that was \
          their home; a curve further left is better.",
-        &["unreachable"],
+        &["unreachable_per_day"],
     )?;
     let reach = one(
         "reach_time",

@@ -101,7 +101,10 @@ impl Document {
             if rest.is_empty() && matches!(value.kind, Kind::Null) {
                 return entries.clear();
             }
-            for (_, node) in entries {
+            // With more steps to go, `*` means the entries that have the next one: not every host chooses relays, say.
+            let goes_on = |node: &Self| rest.len() < 2 || node.has(&rest[0].name);
+            let some = entries.iter().any(|(_, node)| goes_on(node));
+            for (_, node) in entries.iter_mut().filter(|(_, node)| !some || goes_on(node)) {
                 node.meet(rest, value, problems);
             }
             return;
@@ -156,6 +159,15 @@ impl Document {
         match rest {
             [] => *self = Self::from(value, File::Plan),
             _ => self.walk(rest, value, problems),
+        }
+    }
+
+    /// Whether this is a map with a field of this name, or something of which every item is meant.
+    fn has(&self, name: &str) -> bool {
+        match &self.kind {
+            Part::Map(entries) => name == EVERY || entries.iter().any(|(key, _)| key.is(name)),
+            Part::List(_) => true,
+            Part::Scalar(_) | Part::Null => false,
         }
     }
 

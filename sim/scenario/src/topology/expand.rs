@@ -1,6 +1,7 @@
 //! From a scenario and a seed to a topology.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{Fault, FaultKind, Host, HostIndex, Job, JobAction, Site, SiteIndex, Topology, Uplink, UplinkIndex};
 use crate::draw::{Draw, Purpose};
@@ -47,12 +48,16 @@ pub(crate) fn expand(scenario: &Scenario, seed: u64) -> Topology {
             | Action::Message { .. }
             | Action::Gossip { .. }
             | Action::Watch(_)
+            | Action::Reach(_)
             | Action::Pay(_)
             | Action::ProbeNat => {}
         }
     }
     topology.jobs = jobs(&topology, &scenario.load, seed);
-    topology.faults = scenario.faults.iter().map(|fault| apply(&topology, fault)).collect();
+    let faults = scenario.faults.iter().enumerate();
+    topology.faults = faults
+        .map(|(entry, fault)| apply(&topology, fault, scenario.duration, &mut Draw::new(seed, Purpose::Churn, entry)))
+        .collect();
     topology
 }
 
@@ -114,6 +119,9 @@ fn settle(
             relay_only: population.relay_only,
             indexers: population.indexers.clone(),
             trader: population.trader.clone(),
+            relay_selection: population.relay_selection,
+            capacity: population.capacity,
+            conduct: population.conduct,
         });
     }
 }
@@ -154,6 +162,10 @@ fn jobs(topology: &Topology, load: &[Load], seed: u64) -> Vec<Job> {
                 let lies = lie.next().unwrap_or_default();
                 let pairs = pairs(entry, between, &[]);
                 pairs.into_iter().map(|(from, to)| JobAction::Lie { from, to, lies }).collect()
+            }
+            Action::Reach(between) => {
+                let pairs = pairs(entry, between, &[]);
+                pairs.into_iter().map(|(from, to)| JobAction::Reach { from, to }).collect()
             }
             Action::Watch(between) => {
                 let pairs = pairs(entry, between, &[]);
@@ -203,7 +215,7 @@ fn probes(topology: &Topology) -> Vec<JobAction> {
         .collect()
 }
 
-fn apply(topology: &Topology, fault: &FaultSpec) -> Fault {
+fn apply(topology: &Topology, fault: &FaultSpec, end: Duration, draw: &mut Draw) -> Fault {
     let uplinks = |hosts: &[HostIndex]| {
         let set: BTreeSet<UplinkIndex> = hosts.iter().map(|host| topology.hosts[host.0].uplink).collect();
         set.into_iter().collect::<Vec<_>>()
@@ -221,6 +233,20 @@ fn apply(topology: &Topology, fault: &FaultSpec) -> Fault {
         FaultSpecKind::Lie(hosts, lies) => FaultKind::Lie(hosts.clone(), lies.clone()),
         FaultSpecKind::Reorg { depth, forget } => FaultKind::Reorg { depth: *depth, forget: *forget },
         FaultSpecKind::Evict => FaultKind::Evict,
+        FaultSpecKind::Churn(churn) => {
+            let until = fault.lasts.map_or(end, |lasts| fault.at + lasts);
+            let mut absences = churn.absences(&topology.hosts, fault.at, until, draw);
+            // A host that would be back when everything is over stays away.
+            for absence in &mut absences {
+                absence.until = absence.until.filter(|until| *until < end);
+            }
+            FaultKind::Churn(absences)
+        }
+        FaultSpecKind::RegionOutage(region) => {
+            let uplinks = topology.uplinks.iter().enumerate();
+            let inside = uplinks.filter(|(_, uplink)| uplink.region == *region);
+            FaultKind::RegionOutage(inside.map(|(index, _)| UplinkIndex(index)).collect())
+        }
         FaultSpecKind::Impair(hosts, change) => FaultKind::Impair(uplinks(hosts), change.clone()),
     };
     Fault { at: fault.at, when: fault.when.clone(), lasts: fault.lasts, target: fault.target.clone(), kind }

@@ -65,6 +65,13 @@ pub enum JobAction {
         /// Index into [`Topology::lies`](super::Topology::lies).
         lies: usize,
     },
+    /// Dials a host afresh through the relays that it announces, and hangs up.
+    Reach {
+        /// Who dials.
+        from: HostIndex,
+        /// Whom.
+        to: HostIndex,
+    },
     /// Follows the chain through an indexer, until the end of the run or of the host.
     Watch {
         /// Who watches.
