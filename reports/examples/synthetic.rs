@@ -9,7 +9,8 @@ mod synthetic;
 
 fn main() -> anyhow::Result<()> {
     let dir = PathBuf::from(std::env::args_os().nth(1).unwrap_or_else(|| "runs/synthetic".into()));
-    let drafts: Vec<_> = synthetic::suite().into_iter().chain(synthetic::webrtc::webrtc()).collect();
+    let relays = (1..=5).map(synthetic::relay::relay_selection);
+    let drafts: Vec<_> = synthetic::suite().into_iter().chain(synthetic::webrtc::webrtc()).chain(relays).collect();
     let run_dir = synthetic::write(&dir, &drafts);
     darkswap_reports::render(&[run_dir], &dir)?;
     Ok(())

@@ -6,6 +6,7 @@
 //! | [`distribution`] | connect time, round trip, message time, gossip time, path changes |
 //! | [`delivery`] | messages, bytes and gossip over time |
 //! | [`recovery`] | how long pairs needed after a fault |
+//! | [`relay`] | homes, load of relays, failover |
 //! | [`trade`] | what traders and watchers of the chain waited for |
 //! | [`webrtc`] | what WebRTC did: winners, candidates, ICE, data channels |
 //! | [`bucket`] | time cut into equal pieces |
@@ -17,6 +18,7 @@ pub(crate) mod distribution;
 pub(crate) mod headline;
 pub(crate) mod nat_pairs;
 pub(crate) mod recovery;
+pub(crate) mod relay;
 pub(crate) mod trade;
 pub(crate) mod webrtc;
 
@@ -44,6 +46,7 @@ pub(crate) fn figures(scenario: &Scenario) -> Result<Vec<Figure>, PlotError> {
     let mut figures = Vec::new();
     figures.extend(nat_pairs::figure(scenario)?);
     figures.extend(webrtc::figures(scenario)?);
+    figures.extend(relay::figures(scenario)?);
     figures.extend(trade::figures(scenario)?);
     figures.extend(distribution::connecting(scenario)?);
     figures.extend(delivery::figures(scenario)?);

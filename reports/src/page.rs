@@ -7,12 +7,14 @@
 //! | [`section`] | everything about one scenario |
 //! | [`expectation`] | a scenario's expectations over its seeds |
 //! | [`detail`] | faults, runs and every measured figure, as tables |
+//! | [`relay`] | the relays of a scenario, as a table |
 //! | [`table`] | rows and columns as HTML |
 
 mod detail;
 mod expectation;
 mod failure;
 mod overview;
+mod relay;
 mod section;
 mod table;
 

@@ -26,6 +26,12 @@ const NAMED: &[(&str, &[&str])] = &[
     ("convergence_time", &["after"]),
     ("order_bytes", &["to"]),
     ("value_lost", &["asset"]),
+    ("home_change", &["from", "relay"]),
+    ("relay_load", &["relay", "of"]),
+    ("relay_bytes", &["relay"]),
+    ("relay_reservations", &["relay"]),
+    ("relay_probe", &["relay"]),
+    ("reservation", &["relay"]),
 ];
 
 /// One run.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
+mod relay_figures;
 mod synthetic;
 mod webrtc_figures;
 

@@ -1,8 +1,10 @@
 //! The few numbers that tell how a scenario went.
 
-use darkswap_records::statistic::{Percentile, percentile};
-use darkswap_records::unit::{show_seconds, show_share};
+use darkswap_records::statistic::{self, Percentile, percentile};
+use darkswap_records::unit::{show_count, show_ratio, show_seconds, show_share};
 
+use super::relay;
+use crate::run::Run;
 use crate::scenario::Scenario;
 
 /// A number with its name, over all seeds.
@@ -45,6 +47,31 @@ pub(crate) fn headlines(scenario: &Scenario) -> Vec<Headline> {
             "time until a pair talks again after a fault, 95th percentile",
             time(scenario, "recovery_time", 950),
         ),
+        headline(
+            "Failover p95",
+            "from the death of a home relay until a fresh dial reaches the host again, 95th percentile",
+            time(scenario, "failover_time", 950),
+        ),
+        headline(
+            "Unreachable a day",
+            "time of a day in which a host cannot be reached through any relay, mean over hosts",
+            mean(scenario, "unreachable_per_day").map(show_seconds),
+        ),
+        headline(
+            "Flaps an hour",
+            "changes of home by choice per host and hour, mean",
+            relay::took_part(scenario).then(|| mean(scenario, "flaps").map(show_count)).flatten(),
+        ),
+        headline(
+            "Stretch",
+            "round trip over relays by the direct one, median",
+            rank(scenario, "latency_stretch", 500).map(show_ratio),
+        ),
+        headline(
+            "Fairness",
+            "Jain's index of the bytes, reservations and circuits of relays, mean over seeds: 1 when all carry the same",
+            relay::took_part(scenario).then(|| fairness(scenario)).flatten(),
+        ),
     ]
 }
 
@@ -54,6 +81,24 @@ fn share(scenario: &Scenario, figure: &str, these: &[&str], all: &[&str]) -> Opt
 }
 
 fn time(scenario: &Scenario, figure: &str, tenths: u16) -> Option<String> {
+    rank(scenario, figure, tenths).map(show_seconds)
+}
+
+fn rank(scenario: &Scenario, figure: &str, tenths: u16) -> Option<f64> {
     let values: Vec<f64> = scenario.samples(figure).map(|sample| sample.value).collect();
-    Percentile::of_tenths(tenths).and_then(|rank| percentile(&values, rank).ok()).map(show_seconds)
+    Percentile::of_tenths(tenths).and_then(|rank| percentile(&values, rank).ok())
+}
+
+fn mean(scenario: &Scenario, figure: &str) -> Option<f64> {
+    let values: Vec<f64> = scenario.samples(figure).map(|sample| sample.value).collect();
+    statistic::mean(&values).ok()
+}
+
+fn fairness(scenario: &Scenario) -> Option<String> {
+    let index = |run: &Run| {
+        let values: Vec<f64> = run.samples("relay_load").iter().map(|sample| sample.value).collect();
+        statistic::jain(&values).ok()
+    };
+    let indices: Vec<f64> = scenario.runs.iter().filter_map(index).collect();
+    statistic::mean(&indices).ok().map(show_ratio)
 }

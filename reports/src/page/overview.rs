@@ -60,11 +60,28 @@ const WEBRTC_GLOSSARY: [(&str, &str); 6] = [
     ),
 ];
 
+/// Words that a newcomer needs where there were relays to choose from.
+const RELAY_GLOSSARY: [(&str, &str); 6] = [
+    (
+        "Reservation",
+        "A relay's promise to forward what others want to tell a host behind a NAT. The host announces the addresses of its relays; without one it cannot be reached.",
+    ),
+    ("Home relay", "The relay that a host announces first, chosen by its policy from what it measured."),
+    ("Standby", "A second relay that a host holds a reservation on and announces, for when its home dies."),
+    ("Failover time", "From the death of a home relay until somebody who dials the host afresh reaches it again."),
+    ("Flap", "A change of home although the old one still worked."),
+    (
+        "Stretch, fairness",
+        "How many times as long the round trip over a relay is as the direct one; and Jain's index, 1 when all relays carry the same.",
+    ),
+];
+
 /// Everything above the first section.
 pub(super) fn overview(summary: &Summary, sections: &[Section]) -> String {
     let what = format!("<p class=\"what\">{WHAT}</p>\n");
     let webrtc: &[_] = if sections.iter().any(|section| section.webrtc) { &WEBRTC_GLOSSARY } else { &[] };
-    let words = GLOSSARY.iter().chain(webrtc);
+    let relays: &[_] = if sections.iter().any(|section| section.relays) { &RELAY_GLOSSARY } else { &[] };
+    let words = GLOSSARY.iter().chain(relays).chain(webrtc);
     let words: String = words.map(|(word, meaning)| format!("<dt>{word}</dt><dd>{meaning}</dd>")).collect();
     let glossary =
         format!("<details class=\"glossary\"><summary>Words used here</summary><dl>{words}</dl></details>\n");

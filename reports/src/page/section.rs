@@ -6,10 +6,11 @@ use anyhow::Context;
 use darkswap_records::record::Host;
 
 use super::overview::short;
+use super::relay::relays_table;
 use super::{counted, detail, expectation};
 use crate::escape::{Escaped, anchor};
 use crate::figure::headline::{Headline, headlines};
-use crate::figure::{Figure, figures, webrtc};
+use crate::figure::{Figure, figures, relay, webrtc};
 use crate::plot::{Key, Stroke};
 use crate::scenario::{Scenario, seeds};
 
@@ -30,6 +31,8 @@ pub(crate) struct Section {
     pub(super) simulated_s: f64,
     /// Whether WebRTC took part, so that its words need an explanation.
     pub(super) webrtc: bool,
+    /// Whether there were relays to choose from, likewise.
+    pub(super) relays: bool,
     /// The few numbers that tell how it went.
     pub(super) headlines: Vec<Headline>,
     /// The section itself.
@@ -51,6 +54,7 @@ impl Section {
             held: outcomes().filter(|outcome| outcome.held).count(),
             simulated_s: scenario.runs.iter().map(|run| run.summary.simulated_s).sum(),
             webrtc: webrtc::took_part(scenario),
+            relays: relay::took_part(scenario),
             headlines,
         })
     }
@@ -68,7 +72,7 @@ fn html(scenario: &Scenario, headlines: &[Headline], figures: &[Figure]) -> Stri
     let plots = if plots.is_empty() { plots } else { format!("<div class=\"figures\">\n{plots}</div>\n") };
     format!(
         "<section id=\"{}\" class=\"scenario\">\n<h2>{} <span class=\"pill {class}\">{sign} {passed} of {all} passed</span></h2>\n\
-         {}<p class=\"muted\"><code>{}</code> · {} · commit <code>{}</code>{}</p>\n{}{}{}{}{plots}{}{}</section>\n",
+         {}<p class=\"muted\"><code>{}</code> · {} · commit <code>{}</code>{}</p>\n{}{}{}{}{plots}{}{}{}</section>\n",
         anchor(&scenario.name),
         Escaped(&scenario.title),
         paragraphs(&scenario.about),
@@ -80,6 +84,7 @@ fn html(scenario: &Scenario, headlines: &[Headline], figures: &[Figure]) -> Stri
         notices(scenario),
         expectation::expectations(scenario),
         detail::faults(scenario),
+        relays_table(scenario),
         detail::measured(scenario),
         detail::runs(scenario),
     )

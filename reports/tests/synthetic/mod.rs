@@ -8,6 +8,7 @@ use darkswap_records::record::{self, End, Fault, Host, Outcome, Record, Run, Sam
 use darkswap_records::sample::Samples;
 use darkswap_records::summary::{self, FigureSummary, RunSummary, Status, Summary};
 
+pub(crate) mod relay;
 pub(crate) mod webrtc;
 
 /// Numbers that look random and are not.

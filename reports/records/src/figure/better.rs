@@ -31,6 +31,7 @@ const LESS: &[&str] = &[
     "convergence_time",
     "crash",
     "event_lag",
+    "failover_time",
     "flaps",
     "gossip_time",
     "latency_stretch",
@@ -43,6 +44,7 @@ const LESS: &[&str] = &[
     "packets_queue_dropped",
     "payment_time",
     "probes",
+    "reach_time",
     "reconcile_bytes",
     "recovery_time",
     "relay_return_time",
@@ -53,6 +55,8 @@ const LESS: &[&str] = &[
     "swap_time",
     "tip_time",
     "trade_fault",
+    "unreachable_per_day",
+    "unreachable_time",
     "upgrade_time",
     "value_lost",
 ];
@@ -61,10 +65,10 @@ const LESS: &[&str] = &[
 const MORE: &[&str] = &["channel_delivered", "gossip_coverage", "reservation_success"];
 
 /// Categories of which more is better, by name: they mean the same in every figure that has them.
-const GOOD: &[&str] = &["accepted", "answered", "completed", "delivered", "direct", "settled", "succeeded"];
+const GOOD: &[&str] = &["accepted", "answered", "completed", "delivered", "direct", "reached", "settled", "succeeded"];
 
 /// Categories of which less is better.
-const BAD: &[&str] = &["aborted", "duplicate", "failed", "lost", "missed", "silent", "worse"];
+const BAD: &[&str] = &["aborted", "duplicate", "failed", "lost", "missed", "silent", "unreached", "worse"];
 
 /// The better side of a figure's values; none when it has none.
 pub fn better(figure: &str) -> Option<Better> {
