@@ -18,6 +18,7 @@ mod message_codec;
 mod node;
 mod private_file;
 mod reach;
+mod relay_server;
 pub mod rune_index;
 mod runtime;
 mod runtime_tokio;
