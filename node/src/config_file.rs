@@ -16,6 +16,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::Config;
 
@@ -39,6 +40,7 @@ pub use preset::Preset;
 pub use problem::{Problem, Problems};
 pub use template::template;
 pub use trading::TradingSettings;
+pub use unit::parse_duration;
 
 use draft::Draft;
 use setting::SETTINGS;
@@ -61,6 +63,8 @@ pub struct Settings {
     pub ice_servers: Vec<ConfiguredServer>,
     /// Trading, with the wallet's seed still in its file.
     pub trading: TradingSettings,
+    /// How long a relay that is told to stop drains before.
+    pub relay_drain: Duration,
     /// Whether it has a control endpoint.
     pub control: bool,
     /// The control endpoint's socket.
@@ -84,6 +88,7 @@ impl Default for Settings {
             preset: Preset::default(),
             ice_servers: Preset::default().ice_servers(),
             trading: TradingSettings::default(),
+            relay_drain: Duration::from_secs(30),
             control: true,
             control_socket: "control.sock".into(),
         }

@@ -2,10 +2,10 @@
 //!
 //! | module | noun |
 //! |---|---|
-//! | `request`, `reply` | what is asked and answered |
+//! | `request`, `reply`, `relay_report` | what is asked and answered |
 //! | `wire` | the bytes of a line |
 //! | `lines` | bounded reading of lines |
-//! | `event_record`, `trade_record` | an event as JSON, for this endpoint and for logs |
+//! | `event_record`, `relay_record`, `trade_record` | an event as JSON, for this endpoint and for logs |
 //! | `subscribers` | bounded queues of events, one per listening client |
 //! | `endpoint` | the local socket (Unix) or named pipe (Windows) |
 //! | `server`, `session`, `client` | the two ends |
@@ -33,6 +33,8 @@ mod client;
 mod endpoint;
 mod event_record;
 mod lines;
+mod relay_record;
+mod relay_report;
 mod reply;
 mod request;
 mod server;
@@ -43,6 +45,7 @@ mod wire;
 
 pub use client::{Client, ClientError, EventStream};
 pub use event_record::event_record;
+pub use relay_report::{AccountReport, RelayReport};
 pub use reply::{ErrorKind, Path, PeerReport, ReceiptReport, Refusal, Reply, StatusReport};
 pub use request::{Payload, PayloadError, Request};
 pub use server::{BindError, Server};

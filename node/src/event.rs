@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 pub use darkswap_connectivity::relay::reservation::HomeReason;
+pub use darkswap_connectivity::relay::server::Denied;
 use darkswap_core::message::MessageId;
 use darkswap_core::path::PathKind;
 use darkswap_trader::command::TradeEvent;
@@ -272,10 +273,145 @@ pub enum Event {
         /// Whether others can dial it.
         reachable: bool,
     },
+    /// Something happened in the relay that this node is for others.
+    RelayServer(RelayServerEvent),
     /// Something happened in trading.
     Trade(TradeEvent),
     /// Something happened with the servers that tell the chain, or the chain was reorganised.
     Chain(ChainEvent),
+}
+
+/// Something that happened in a relay, as the one that serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayServerEvent {
+    /// A reservation was granted.
+    ReservationGranted {
+        /// To whom.
+        peer: PeerId,
+        /// Whether the peer had one already.
+        renewal: bool,
+    },
+    /// A reservation was refused.
+    ReservationDenied {
+        /// To whom.
+        peer: PeerId,
+        /// Why.
+        reason: Denied,
+    },
+    /// A reservation ended.
+    ReservationEnded {
+        /// Whose.
+        peer: PeerId,
+        /// How.
+        end: ReservationEnd,
+    },
+    /// A circuit was opened.
+    CircuitOpened {
+        /// By whom.
+        from: PeerId,
+        /// To whom.
+        to: PeerId,
+    },
+    /// A circuit was not opened.
+    CircuitDenied {
+        /// By whom.
+        from: PeerId,
+        /// To whom.
+        to: PeerId,
+        /// Why.
+        reason: CircuitRefusal,
+    },
+    /// A circuit ended.
+    CircuitClosed {
+        /// Who opened it.
+        from: PeerId,
+        /// To whom.
+        to: PeerId,
+        /// Bytes that it carried, in both directions.
+        bytes: u64,
+        /// How.
+        end: CircuitEnd,
+    },
+    /// The relay serves nobody any more.
+    Drained {
+        /// Circuits that were closed at the end.
+        cut: usize,
+    },
+}
+
+/// How a reservation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReservationEnd {
+    /// It was not renewed.
+    Expired,
+    /// The peer's connection ended.
+    Disconnected,
+    /// The relay stops.
+    Drained,
+}
+
+impl ReservationEnd {
+    /// The name in events and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Disconnected => "disconnected",
+            Self::Drained => "drained",
+        }
+    }
+}
+
+/// Why a circuit was not opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CircuitRefusal {
+    /// The relay does not carry it.
+    #[error(transparent)]
+    Denied(Denied),
+    /// The destination did not take it.
+    #[error("{0}")]
+    NotTaken(String),
+}
+
+impl CircuitRefusal {
+    /// The name in events and records.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Denied(denied) => denied.name(),
+            Self::NotTaken(_) => "not_taken",
+        }
+    }
+}
+
+/// How a circuit ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CircuitEnd {
+    /// Both sides ended their direction.
+    #[error("both sides have ended it")]
+    Finished,
+    /// The relay carries it no longer.
+    #[error(transparent)]
+    Denied(Denied),
+    /// A stream failed.
+    #[error("a stream failed: {0}")]
+    Broken(String),
+    /// The connection of whoever opened it ended.
+    #[error("the connection of its opener ended")]
+    Disconnected,
+}
+
+impl CircuitEnd {
+    /// The name in events and records.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Denied(denied) => denied.name(),
+            Self::Broken(_) => "broken",
+            Self::Disconnected => "disconnected",
+        }
+    }
 }
 
 /// The transport of a connection.

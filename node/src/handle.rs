@@ -9,6 +9,7 @@ use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+pub use crate::relay_server::RelayService;
 use crate::trading::Trading;
 use crate::trading::link::Act;
 use crate::transport::DataChannels;
@@ -66,6 +67,9 @@ pub enum CommandError {
         /// How much may be.
         limit: usize,
     },
+    /// The node is no relay for others.
+    #[error("this node is no relay: there is nothing to drain; set relay.server = true for one that is")]
+    NoRelay,
     /// The gossip network refused a publication.
     #[error("not published on {topic}: {reason}")]
     NotPublished {
@@ -98,6 +102,8 @@ pub struct Status {
     pub external: Vec<Multiaddr>,
     /// Relays on which it holds a reservation.
     pub reservations: Vec<PeerId>,
+    /// What it does as a relay for others, when it is one.
+    pub relay: Option<RelayService>,
 }
 
 /// A connected or wanted peer.
@@ -149,6 +155,10 @@ pub(crate) enum Command {
     },
     AcceptChannel {
         answer: oneshot::Sender<InboundChannel>,
+    },
+    Drain {
+        within: Duration,
+        answer: oneshot::Sender<Result<usize, CommandError>>,
     },
     Stop {
         answer: oneshot::Sender<()>,
@@ -251,6 +261,15 @@ impl Handle {
     /// [`CommandError::Stopped`].
     pub async fn status(&self) -> Result<Status, CommandError> {
         self.ask(|answer| Command::Status { answer }).await
+    }
+
+    /// Drains the relay that this node is for others: it takes on nothing new, tells its clients to move, and ends what is left after
+    /// `within`. Returns when that is over, with the number of circuits that were cut. The node itself goes on, as no relay.
+    ///
+    /// # Errors
+    /// [`CommandError::NoRelay`], [`CommandError::Stopped`].
+    pub async fn drain(&self, within: Duration) -> Result<usize, CommandError> {
+        self.ask(|answer| Command::Drain { within, answer }).await?
     }
 
     /// Closes every connection in good order and stops the node.

@@ -20,6 +20,7 @@ mod peer_record;
 mod private_file;
 mod reach;
 mod relay_load;
+mod relay_server;
 pub mod rune_index;
 mod runtime;
 mod runtime_tokio;

@@ -13,16 +13,6 @@ pub struct Limits {
     pub connections_per_peer: u32,
     /// Connections that have not finished their handshake, in each direction. A flood of half-open ones stops here.
     pub pending_connections: u32,
-    /// Reservations that a relay server grants.
-    pub relay_reservations: usize,
-    /// Circuits that a relay server carries at once.
-    pub relay_circuits: usize,
-    /// Circuits that a relay server carries at once for one peer.
-    pub relay_circuits_per_peer: usize,
-    /// How long a relay server carries one circuit. Long enough for a peer that can never be direct to trade.
-    pub relay_circuit_duration: Duration,
-    /// How many bytes a relay server carries on one circuit.
-    pub relay_circuit_bytes: u64,
     /// Largest message that an application may send or receive, in bytes.
     pub message_size: usize,
     /// Messages to one peer that wait for an acknowledgement.
@@ -43,11 +33,6 @@ impl Default for Limits {
             connections: 1_024,
             connections_per_peer: 8,
             pending_connections: 128,
-            relay_reservations: 1_024,
-            relay_circuits: 1_024,
-            relay_circuits_per_peer: 16,
-            relay_circuit_duration: Duration::from_secs(60 * 60),
-            relay_circuit_bytes: 1 << 30,
             message_size: 1 << 20,
             pending_messages: 256,
             message_deadline: Duration::from_secs(60),

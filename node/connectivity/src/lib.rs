@@ -6,6 +6,7 @@
 //! | [`relay::policy`] | which relay is best: one trait, one table of parameters, a registry by name |
 //! | [`relay::reservation`] | the home relay and its warm standbys |
 //! | [`relay::server`] | what a relay of ours admits, counts, and how it drains |
+//! | [`relay::message`] | the messages of circuit relay v2 |
 //! | [`relay::load_report`] | the bytes in which a relay tells its load |
 //! | [`pool`] | one entry per peer, one dial per peer |
 //! | [`limiter`] | who waits, in which order and how long; how many bytes may pass |

@@ -2,6 +2,7 @@
 
 pub mod estimate;
 pub mod load_report;
+pub mod message;
 pub mod policy;
 pub mod reservation;
 pub mod server;

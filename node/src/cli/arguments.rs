@@ -95,6 +95,9 @@ pub(crate) enum Command {
     /// Runes and alkanes of the wallet
     #[command(subcommand)]
     Asset(Asset),
+    /// Drain the relay that the running node is for others, and return when that is over
+    #[command(after_help = DRAIN_HELP)]
+    Drain(Drain),
     /// Stop the running node in good order
     Stop,
 }
@@ -136,6 +139,21 @@ Examples:
   darkswap ice test
   darkswap ice test --server stun:stun.example.org --server stun:192.0.2.1:19302
   darkswap ice test --server '{ url = \"turn:turn.example.org\", username = \"alice\", credential_file = \"turn-credential\" }'";
+
+const DRAIN_HELP: &str = "\
+Nothing new is admitted, clients are told to move to another relay, and what is left at the end is cut. The node goes on, as no relay.
+
+Example:
+  darkswap drain --within 5m && darkswap stop";
+
+#[derive(Debug, Args)]
+pub(crate) struct Drain {
+    /// How long clients may take: a duration such as `30s` or `5m`, a day at most
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    pub(crate) within: String,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
 
 /// Settings that override the environment and the file.
 #[derive(Debug, Args)]

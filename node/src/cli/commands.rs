@@ -14,7 +14,7 @@ use libp2p::PeerId;
 use super::arguments::{Connect, Content, Disconnect, Place, Publish, Send, Shown};
 use super::failure::Failure;
 use super::table::table;
-use super::{output, settings};
+use super::{output, relay, settings};
 
 /// Largest message that is read from a file: what a node can be configured to send.
 const FILE_LIMIT: u64 = 16 << 20;
@@ -31,6 +31,7 @@ pub(crate) fn status(place: &Place, shown: Shown) -> Result<(), Failure> {
     rows.extend(status.listening.iter().map(|address| ["listens on".to_owned(), address.to_string()]));
     rows.extend(status.external.iter().map(|address| ["reachable at".to_owned(), address.to_string()]));
     rows.extend(status.reservations.into_iter().map(|relay| ["relay".to_owned(), relay]));
+    rows.extend(status.relay.iter().flat_map(relay::rows));
     output::print(&table(["WHAT", "VALUE"], &rows))
 }
 

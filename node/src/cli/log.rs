@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use darkswap_node::Event;
 use darkswap_node::chain::ChainEvent;
 use darkswap_node::control::event_record;
+use darkswap_node::event::RelayServerEvent;
 use darkswap_trader::command::TradeEvent;
 use serde_json::Value;
 use tracing::Level;
@@ -110,6 +111,19 @@ fn chain_level(event: &ChainEvent) -> Level {
     }
 }
 
+/// A busy relay opens circuits all the time.
+fn relay_level(event: &RelayServerEvent) -> Level {
+    match event {
+        RelayServerEvent::Drained { .. } => Level::INFO,
+        RelayServerEvent::ReservationGranted { .. }
+        | RelayServerEvent::ReservationDenied { .. }
+        | RelayServerEvent::ReservationEnded { .. }
+        | RelayServerEvent::CircuitOpened { .. }
+        | RelayServerEvent::CircuitDenied { .. }
+        | RelayServerEvent::CircuitClosed { .. } => Level::DEBUG,
+    }
+}
+
 /// Warnings ask for an operator; information is rare in a healthy node and names no peer's network address.
 fn level(event: &Event) -> Level {
     match event {
@@ -117,6 +131,7 @@ fn level(event: &Event) -> Level {
         | Event::ReservationLost { .. }
         | Event::MessageFailed { .. }
         | Event::Misbehaviour { .. } => Level::WARN,
+        Event::RelayServer(event) => relay_level(event),
         Event::Trade(event) => trade_level(event),
         Event::Chain(event) => chain_level(event),
         Event::Listening { .. }

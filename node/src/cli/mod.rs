@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `arguments` | what can be typed |
 //! | `settings` | where the configuration comes from |
-//! | `init`, `run`, `config`, `commands`, `events`, `ice`, `wallet`, `trading` | the commands |
+//! | `init`, `run`, `config`, `commands`, `events`, `ice`, `relay`, `wallet`, `trading` | the commands |
 //! | `ready`, `signals`, `log` | what a running node shows and obeys |
 //! | `output`, `table`, `failure` | what a command prints, and how it ends |
 
@@ -18,6 +18,7 @@ mod init;
 mod log;
 mod output;
 mod ready;
+mod relay;
 mod run;
 mod settings;
 mod signals;
@@ -59,6 +60,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Order(command) => trading::order(&place, &command),
         Command::Trade(command) => trading::trade(&place, &command),
         Command::Asset(command) => trading::asset(&place, &command),
+        Command::Drain(options) => relay::drain(&place, &options),
         Command::Stop => commands::stop(&place),
     }
 }

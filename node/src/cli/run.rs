@@ -62,6 +62,7 @@ async fn serve(settings: Settings, identity: Keypair, ready_json: bool) -> Resul
     // First, so that a second node of the same folder notices before it opens anything else.
     let server = settings.control.then(|| Server::bind(&settings.control_socket)).transpose()?;
     let message_size = settings.node.limits.message_size;
+    let drain = settings.node.relay_server.then_some(settings.relay_drain).filter(|drain| !drain.is_zero());
     let (mut readiness, ready) = Readiness::new(&settings.node.listen);
     let mut node = Node::new(settings.node, identity, Arc::new(TokioRuntime)).map_err(anyhow::Error::from)?;
     let handle = node.handle();
@@ -90,14 +91,15 @@ async fn serve(settings: Settings, identity: Keypair, ready_json: bool) -> Resul
             tracing::info!(target: "darkswap", "stopped");
             Ok(())
         }
-        Err(failure) = supervise(&handle, signals, announced) => Err(failure),
+        Err(failure) = supervise(&handle, signals, drain, announced) => Err(failure),
     }
 }
 
-/// Announces that the node is ready and stops it at a signal. Ends only when something fails.
+/// Announces that the node is ready and stops it at a signal, a relay when it has drained. Ends only when something fails.
 async fn supervise(
     handle: &Handle,
     mut signals: Signals,
+    drain: Option<Duration>,
     announced: impl Future<Output = Result<(), Failure>>,
 ) -> Result<Infallible, Failure> {
     tokio::select! {
@@ -108,6 +110,13 @@ async fn supervise(
                 Err(failure) => failure,
             }
         } => return Err(failed),
+    }
+    if let Some(within) = drain {
+        tracing::info!(target: "darkswap", ?within, "draining");
+        tokio::select! {
+            () = signals.next() => return Err(Failure::failed("ended by a second signal before the relay had drained")),
+            _ = handle.drain(within) => {}
+        }
     }
     tracing::info!(target: "darkswap", "stopping");
     tokio::select! {

@@ -208,10 +208,23 @@ impl Draft {
             );
             self.wrong("limits", "connections_per_peer", message);
         }
-        if limits.relay_circuits_per_peer > limits.relay_circuits {
-            let (found, most) = (limits.relay_circuits_per_peer, limits.relay_circuits);
-            let message = format!("found {found}, expected at most limits.relay_circuits, {most}");
-            self.wrong("limits", "relay_circuits_per_peer", message);
+        self.check_relay();
+    }
+
+    /// A share is no larger than the whole.
+    fn check_relay(&mut self) {
+        let relay = self.settings.node.relay_limits;
+        let counts = |key, found: usize, whole, most: usize| (key, found as u64, whole, most as u64);
+        let shares = [
+            counts("reservations_per_prefix", relay.reservations_per_prefix, "reservations", relay.reservations),
+            counts("circuits_per_peer", relay.circuits_per_peer, "circuits", relay.circuits),
+            counts("circuits_per_prefix", relay.circuits_per_prefix, "circuits", relay.circuits),
+            ("peer_bytes", relay.peer_bytes, "prefix_bytes", relay.prefix_bytes),
+            ("peer_rate", relay.peer_rate, "prefix_rate", relay.prefix_rate),
+            ("prefix_rate", relay.prefix_rate, "rate", relay.rate),
+        ];
+        for (key, found, whole, most) in shares.into_iter().filter(|(_, found, _, most)| found > most) {
+            self.wrong("relay", key, format!("found {found}, expected at most relay.{whole}, {most}"));
         }
     }
 

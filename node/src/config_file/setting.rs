@@ -69,6 +69,7 @@ pub(super) const TABLES: [(&str, &str); 9] = [
     ("control", "The local endpoint through which `darkswap peers`, `darkswap send` and so on reach a running node."),
 ];
 
+const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const KIB: u64 = 1 << 10;
@@ -104,6 +105,64 @@ macro_rules! duration {
         Setting::new("limits", stringify!($name), Field::Duration($range, |all| &mut all.node.limits.$name), $about)
     };
 }
+
+/// Access to a number in the limits of a relay.
+macro_rules! relay_number {
+    ($($name:ident).+) => {
+        Number {
+            read: |settings| u64::try_from(settings.node.relay_limits.$($name).+).unwrap_or(u64::MAX),
+            write: |settings, value| {
+                let place = &mut settings.node.relay_limits.$($name).+;
+                *place = value.try_into().unwrap_or(*place)
+            },
+        }
+    };
+}
+
+macro_rules! relay_count {
+    ($name:ident, $range:expr, $about:literal) => {
+        Setting::new("relay", stringify!($name), Field::Count($range, relay_number!($name)), $about)
+    };
+}
+
+macro_rules! relay_size {
+    ($name:ident, $range:expr, $about:literal) => {
+        Setting::new("relay", stringify!($name), Field::Size($range, relay_number!($name)), $about)
+    };
+}
+
+macro_rules! relay_duration {
+    ($name:ident, $range:expr, $about:literal) => {
+        Setting::new(
+            "relay",
+            stringify!($name),
+            Field::Duration($range, |all| &mut all.node.relay_limits.$name),
+            $about,
+        )
+    };
+}
+
+/// How many at once.
+macro_rules! relay_pace {
+    ($name:ident, $key:literal, $about:literal) => {
+        Setting::new("relay", $key, Field::Count(1..=1_000_000, relay_number!($name.burst)), $about)
+    };
+}
+
+/// How often after that.
+macro_rules! relay_interval {
+    ($name:ident, $key:literal, $about:literal) => {
+        Setting::new(
+            "relay",
+            $key,
+            Field::Duration(MILLISECOND..=HOUR, |all| &mut all.node.relay_limits.$name.interval),
+            $about,
+        )
+    };
+}
+
+const PREFIX_V4: Number = relay_number!(prefixes.v4);
+const PREFIX_V6: Number = relay_number!(prefixes.v6);
 
 const REACHABILITY: Choice = Choice {
     names: &["auto", "public", "private"],
@@ -163,7 +222,7 @@ const CONFIRMATIONS: Number = Number {
 const CONNECTIONS: RangeInclusive<u64> = 1..=65_536;
 
 /// Every setting, by table.
-pub(super) static SETTINGS: [Setting; 49] = [
+pub(super) static SETTINGS: [Setting; 66] = [
     Setting::new(
         "node",
         "identity",
@@ -210,6 +269,51 @@ pub(super) static SETTINGS: [Setting; 49] = [
         "Relays on which this node holds a reservation, so that others reach it behind a NAT.",
     )
     .with_example(r#"["/ip4/198.51.100.7/udp/4001/quic-v1/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"]"#),
+    relay_count!(reservations, CONNECTIONS, "Reservations that this node grants as a relay. Each peer has one at most."),
+    relay_count!(
+        reservations_per_prefix,
+        CONNECTIONS,
+        "Reservations of one network of peers (see `prefix_v4`). Behind a carrier's NAT are many peers."
+    ),
+    relay_duration!(reservation_life, Duration::from_secs(60)..=HOUR.saturating_mul(24), "How long a reservation lasts unless it is renewed."),
+    relay_pace!(requests, "request_burst", "Reservations that one peer may ask for at once."),
+    relay_interval!(requests, "request_interval", "After which time it may ask for one more."),
+    relay_count!(circuits, CONNECTIONS, "Circuits that this node carries at once as a relay."),
+    relay_count!(circuits_per_peer, CONNECTIONS, "Circuits of one peer, whichever end it is."),
+    relay_count!(circuits_per_prefix, CONNECTIONS, "Circuits that peers of one network opened."),
+    relay_pace!(circuit_requests, "circuit_burst", "Circuits that one peer may ask for at once."),
+    relay_interval!(circuit_requests, "circuit_interval", "After which time it may ask for one more."),
+    relay_duration!(
+        circuit_life,
+        SECOND..=HOUR.saturating_mul(24 * 30),
+        "How long a circuit lasts. Long enough for a peer that can never be direct to trade."
+    ),
+    relay_size!(circuit_bytes, KIB..=TIB, "Bytes of one circuit, both directions together."),
+    relay_size!(peer_bytes, KIB..=TIB, "Bytes in an hour of the circuits that one peer opened."),
+    relay_size!(prefix_bytes, KIB..=TIB, "Bytes in an hour of the circuits that peers of one network opened."),
+    relay_size!(peer_rate, KIB..=TIB, "Bytes per second of the circuits that one peer opened."),
+    relay_size!(prefix_rate, KIB..=TIB, "Bytes per second of the circuits that peers of one network opened."),
+    relay_size!(rate, KIB..=TIB, "Bytes per second of all circuits."),
+    relay_pace!(accepts, "accept_burst", "Connections of one network that a relay accepts at once."),
+    relay_interval!(accepts, "accept_interval", "After which time it accepts one more."),
+    Setting::new(
+        "relay",
+        "prefix_v4",
+        Field::Count(8..=32, PREFIX_V4),
+        "Leading bits of an IPv4 address that make a network for the limits above: 16 is about a provider, 32 one address.",
+    ),
+    Setting::new(
+        "relay",
+        "prefix_v6",
+        Field::Count(16..=128, PREFIX_V6),
+        "The same for IPv6: 32 is about a provider, 64 one subscriber.",
+    ),
+    Setting::new(
+        "relay",
+        "drain",
+        Field::Duration(Duration::ZERO..=HOUR, |all| &mut all.relay_drain),
+        "How long a relay that is told to stop by a signal gives its clients to move to other ones. A second signal ends it at once.",
+    ),
     Setting::new(
         "discovery",
         "enabled",
@@ -397,11 +501,6 @@ pub(super) static SETTINGS: [Setting; 49] = [
         "Open connections to one peer: a direct and a relayed one, in both directions while a hole punch is under way."
     ),
     count!(pending_connections, CONNECTIONS, "Connections in each direction that have not finished their handshake."),
-    count!(relay_reservations, CONNECTIONS, "Reservations that a relay grants."),
-    count!(relay_circuits, CONNECTIONS, "Circuits that a relay carries at once."),
-    count!(relay_circuits_per_peer, CONNECTIONS, "Circuits that a relay carries at once for one peer."),
-    duration!(relay_circuit_duration, SECOND..=HOUR.saturating_mul(24 * 30), "How long a relay carries one circuit."),
-    size!(relay_circuit_bytes, KIB..=TIB, "How many bytes a relay carries on one circuit."),
     size!(message_size, KIB..=16 * MIB, "Largest message that is sent or received."),
     count!(pending_messages, 1..=65_536, "Messages to one peer that wait for an acknowledgement."),
     duration!(

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use bitcoin::{FeeRate, Network};
+use darkswap_connectivity::prefix::PrefixLengths;
+use darkswap_connectivity::relay::server;
 use proptest::prelude::*;
 
 use super::*;
@@ -60,11 +62,6 @@ fn every_limit_can_be_set() {
         connections: _,
         connections_per_peer: _,
         pending_connections: _,
-        relay_reservations: _,
-        relay_circuits: _,
-        relay_circuits_per_peer: _,
-        relay_circuit_duration: _,
-        relay_circuit_bytes: _,
         message_size: _,
         pending_messages: _,
         message_deadline: _,
@@ -72,7 +69,41 @@ fn every_limit_can_be_set() {
         peers: _,
         addresses_per_peer: _,
     } = Limits::default();
-    assert_eq!(SETTINGS.iter().filter(|setting| setting.table == "limits").count(), 14);
+    assert_eq!(SETTINGS.iter().filter(|setting| setting.table == "limits").count(), 9);
+}
+
+#[test]
+fn every_limit_of_a_relay_can_be_set() {
+    // As above.
+    let server::Limits {
+        reservations: _,
+        reservations_per_prefix: _,
+        reservation_life: _,
+        requests: server::Pace { burst: _, interval: _ },
+        circuit_requests: _,
+        circuits: _,
+        circuits_per_peer: _,
+        circuits_per_prefix: _,
+        circuit_life: _,
+        circuit_bytes: _,
+        peer_bytes: _,
+        prefix_bytes: _,
+        peer_rate: _,
+        prefix_rate: _,
+        rate: _,
+        accepts: _,
+        prefixes: PrefixLengths { v4: _, v6: _ },
+    } = Config::default().relay_limits;
+    let relay: Vec<_> = SETTINGS.iter().filter(|setting| setting.table == "relay").map(|setting| setting.key).collect();
+    let first = relay.iter().position(|key| *key == "reservations").unwrap();
+    assert_eq!(relay[first..].iter().position(|key| *key == "drain"), Some(21));
+}
+
+#[test]
+fn a_share_of_a_relays_limits_is_no_larger_than_the_whole() {
+    let problems = problems("[relay]\ncircuits = 4\ncircuits_per_prefix = 4\nrate = \"1MiB\"").join("\n");
+    assert!(problems.contains("relay.circuits_per_peer: found 16, expected at most relay.circuits, 4"), "{problems}");
+    assert!(problems.contains("relay.prefix_rate: found"), "{problems}");
 }
 
 #[test]
@@ -89,6 +120,28 @@ hole_punching = false
 [relay]
 server = true
 relays = ["/ip4/192.0.2.1/udp/1/quic-v1/p2p/{peer}"]
+reservations = 6
+reservations_per_prefix = 5
+reservation_life = "30m"
+request_burst = 3
+request_interval = "20s"
+circuits = 7
+circuits_per_peer = 2
+circuits_per_prefix = 4
+circuit_burst = 9
+circuit_interval = "500ms"
+circuit_life = "2m"
+circuit_bytes = "128KiB"
+peer_bytes = "1MiB"
+prefix_bytes = "2MiB"
+peer_rate = "10KiB"
+prefix_rate = "20KiB"
+rate = "30KiB"
+accept_burst = 40
+accept_interval = "1s"
+prefix_v4 = 24
+prefix_v6 = 48
+drain = "1m"
 [discovery]
 enabled = false
 bootstrap = ["/dns4/boot.example.org/udp/1/quic-v1/p2p/{peer}"]
@@ -124,11 +177,6 @@ connection_receives = "5MiB"
 connections = 10
 connections_per_peer = 4
 pending_connections = 5
-relay_reservations = 6
-relay_circuits = 7
-relay_circuits_per_peer = 2
-relay_circuit_duration = "2m"
-relay_circuit_bytes = "128KiB"
 message_size = "2MiB"
 pending_messages = 8
 message_deadline = "1m30s"
@@ -186,7 +234,7 @@ fn every_webrtc_setting_can_be_set() {
 
 #[test]
 fn flags_override_the_environment_which_overrides_the_file() {
-    let mut sources = file("[limits]\nconnections = 100\npeers = 100\nrelay_circuits = 100");
+    let mut sources = file("[limits]\nconnections = 100\npeers = 100\npending_messages = 100");
     sources.environment = vec![
         ("DARKSWAP_LIMITS_PEERS".to_owned(), "200".to_owned()),
         ("DARKSWAP_LIMITS_RELAY_CIRCUITS".to_owned(), "200".to_owned()),
@@ -194,17 +242,17 @@ fn flags_override_the_environment_which_overrides_the_file() {
     ];
     let set =
         |name: &str, value: &str| Override { flag: "--set".to_owned(), name: name.to_owned(), value: value.to_owned() };
-    sources.flags = vec![set("limits.relay_circuits", "300")];
+    sources.flags = vec![set("limits.pending_messages", "300")];
     let found = resolve(&sources).unwrap();
     let limits = &found.settings.node.limits;
-    assert_eq!((limits.connections, limits.peers, limits.relay_circuits), (100, 200, 300));
+    assert_eq!((limits.connections, limits.peers, limits.pending_messages), (100, 200, 300));
     assert_eq!(found.settings.node.listen.len(), 2);
     assert!(
         found.to_toml().contains("peers = 200 # environment variable DARKSWAP_LIMITS_PEERS"),
         "{}",
         found.to_toml()
     );
-    assert!(found.to_toml().contains("relay_circuits = 300 # flag --set"), "{}", found.to_toml());
+    assert!(found.to_toml().contains("pending_messages = 300 # flag --set"), "{}", found.to_toml());
 }
 
 #[test]

@@ -20,7 +20,7 @@ const SIZES: [(&str, u64); 8] = [
 ];
 
 /// Reads one or more numbers with units: `250ms`, `60s`, `1h30m`.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut milliseconds = 0_u64;
     loop {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::chain_record::chain_record;
+use super::relay_record::relay_record;
 use super::reply::Path;
 use super::request::Payload;
 use super::trade_record::trade_record;
@@ -103,6 +104,7 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::Reachability { address, reachable } => {
             json!({"event": "reachability", "address": address, "reachable": reachable})
         }
+        Event::RelayServer(event) => return relay_record(event),
         Event::Trade(event) => return trade_record(event),
         Event::Chain(event) => return chain_record(event),
     };

@@ -5,6 +5,7 @@ use darkswap_trader::command;
 use libp2p::{Multiaddr, PeerId};
 use serde::{Deserialize, Serialize};
 
+use super::relay_report::RelayReport;
 use super::text;
 use crate::handle::{CommandError, PeerStatus, Receipt, Status};
 use crate::trading::TradingError;
@@ -24,6 +25,11 @@ pub enum Reply {
     },
     /// To `send`.
     Sent(ReceiptReport),
+    /// To `drain`.
+    Drained {
+        /// Circuits that were cut at the end.
+        cut: usize,
+    },
     /// To `trade`.
     Trade(command::Reply),
     /// To `subscribe`: events follow.
@@ -46,6 +52,9 @@ pub struct StatusReport {
     pub external: Vec<Multiaddr>,
     /// Peer ids of the relays on which it holds a reservation.
     pub reservations: Vec<String>,
+    /// What it does as a relay for others; `null` when it is none.
+    #[serde(default)]
+    pub relay: Option<RelayReport>,
 }
 
 /// A connected or wanted peer.
@@ -117,6 +126,8 @@ pub enum ErrorKind {
     NotAcknowledged,
     /// The gossip network refused a publication.
     NotPublished,
+    /// The node is no relay for others.
+    NoRelay,
     /// A bound was reached.
     LimitReached,
     /// The node has stopped.
@@ -161,6 +172,7 @@ impl From<Status> for StatusReport {
             listening: status.listening,
             external: status.external,
             reservations: status.reservations.iter().map(ToString::to_string).collect(),
+            relay: status.relay.map(Into::into),
         }
     }
 }
@@ -193,6 +205,7 @@ impl From<CommandError> for Refusal {
             CommandError::NotAcknowledged { .. } => ErrorKind::NotAcknowledged,
             CommandError::LimitReached { .. } => ErrorKind::LimitReached,
             CommandError::NotPublished { .. } => ErrorKind::NotPublished,
+            CommandError::NoRelay => ErrorKind::NoRelay,
         };
         Self { kind, message: error.to_string() }
     }

@@ -47,6 +47,11 @@ pub enum Request {
         /// What.
         payload: Payload,
     },
+    /// Drain the relay that the node is for others, and answer when that is over.
+    Drain {
+        /// After how many seconds what is left is cut; a day at most.
+        within_seconds: u32,
+    },
     /// Ask the node's trader.
     Trade(Command),
     /// From now on write every event to this connection, and answer nothing else on it.

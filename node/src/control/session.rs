@@ -75,6 +75,10 @@ async fn execute(handle: &Handle, request: Request) -> Result<Reply, Refusal> {
             handle.publish(&topic, bytes(payload)?).await?;
             Reply::Done
         }
+        Request::Drain { within_seconds } => {
+            let within = Duration::from_secs(within_seconds.into());
+            Reply::Drained { cut: handle.drain(within).await? }
+        }
         Request::Trade(command) => {
             let trading = handle.trading().ok_or_else(|| Refusal {
                 kind: ErrorKind::NotTrading,

@@ -171,25 +171,15 @@ pub mod gossip {
     pub const QUEUED: Duration = Duration::from_secs(16);
 }
 
-/// Relaying, as server and as client.
+/// Relays, as a client.
 pub mod relay {
     use std::time::Duration;
 
-    /// How long a reservation lasts: the specification's default.
-    pub const RESERVATION: Duration = Duration::from_secs(3_600);
-    /// Reservations of one peer, over its connections.
-    pub const RESERVATIONS_PER_PEER: usize = 4;
-    /// How often one peer may ask for a reservation. Enough for a peer that reconnects through a bad hour.
-    pub const RESERVATION_RATE: (u32, Duration) = (30, Duration::from_secs(120));
-    /// How often one peer may ask for a circuit.
-    pub const CIRCUIT_RATE: (u32, Duration) = (60, Duration::from_secs(60));
-    /// Both from one address, behind which a carrier's NAT may hide many peers.
-    pub const ADDRESS_RATE: (u32, Duration) = (600, Duration::from_secs(60));
     /// The first and the largest delay before a relay that failed is asked again.
     pub const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
     /// The life of a reservation as the machine that renews it takes it, the specification's default: libp2p does not tell. What lives
     /// less long is renewed in time by libp2p, which knows.
-    pub const LIFE: Duration = RESERVATION;
+    pub const LIFE: Duration = Duration::from_secs(3_600);
     /// Addresses that are kept of one relay: a few transports, each with IPv4 and IPv6.
     pub const ADDRESSES: usize = 8;
     /// Circuits that are tried at once to a peer of which nothing is known. Each may cost a connection to another relay.
@@ -198,6 +188,24 @@ pub mod relay {
     pub const SETTLED: Duration = Duration::from_secs(1);
     /// Questions about load, and notices of a drain, of one connection that are handled at once, in each direction.
     pub const QUESTIONS: usize = 16;
+}
+
+/// Serving as a relay, besides what an operator sets.
+pub mod relay_server {
+    use std::time::Duration;
+
+    /// Requests of one connection that are read or answered at once. A client has one or two.
+    pub const REQUESTS: usize = 10;
+    /// How long a client may take to send its request, and again to read the answer.
+    pub const REQUEST: Duration = Duration::from_secs(10);
+    /// How long the destination of a circuit may take to accept it: less than clients wait for it.
+    pub const STOP: Duration = Duration::from_secs(20);
+    /// Bytes that a circuit holds in each direction: with the largest number of circuits by default 16 MiB in all.
+    pub const CHUNK: usize = 8 << 10;
+    /// Bytes of this relay's addresses in a reservation: with a voucher they fit into a message.
+    pub const ADDRESSES: usize = 3 << 10;
+    /// Accounts that are shown, those with most bytes first.
+    pub const ACCOUNTS: usize = 16;
 }
 
 /// The DHT.

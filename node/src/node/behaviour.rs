@@ -1,6 +1,7 @@
 //! The libp2p behaviours of a node and their configuration.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use darkswap_connectivity::relay::estimate::PROBE_ANSWER;
@@ -14,10 +15,11 @@ use super::NodeError;
 use super::discovery::Store;
 use super::relays::{Announced, Lasting};
 use super::{alive, candidates};
+use crate::Runtime;
 use crate::config::{Config, Reachability};
 use crate::limits::{Limits, fixed};
 use crate::message_codec::{Codec, PROTOCOL};
-use crate::relay_load;
+use crate::{relay_load, relay_server};
 use crate::trading::{self, ORDERS};
 use crate::transport::webrtc::signalling;
 
@@ -32,7 +34,7 @@ pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
     pub(super) relay_client: Lasting<relay::client::Behaviour>,
     pub(super) relay_load: request_response::Behaviour<relay_load::Codec>,
-    pub(super) relay_server: Toggle<relay::Behaviour>,
+    pub(super) relay_server: Toggle<relay_server::Behaviour>,
     pub(super) dcutr: Toggle<dcutr::Behaviour>,
     pub(super) signalling: Toggle<Announced<signalling::Behaviour>>,
     pub(super) candidates: candidates::Behaviour,
@@ -60,6 +62,7 @@ pub(super) struct Judged {
 pub(super) fn build(
     config: &Config,
     identity: &Keypair,
+    runtime: &Arc<dyn Runtime>,
     circuits: relay::client::Behaviour,
     signalling: Option<signalling::Behaviour>,
     judged: Judged,
@@ -77,7 +80,10 @@ pub(super) fn build(
                 .with_request_timeout(PROBE_ANSWER)
                 .with_max_concurrent_streams(fixed::relay::QUESTIONS),
         ),
-        relay_server: config.relay_server.then(|| relay::Behaviour::new(local, relay_server(&config.limits))).into(),
+        relay_server: config
+            .relay_server
+            .then(|| relay_server::Behaviour::new(identity.clone(), Arc::clone(runtime), config.relay_limits))
+            .into(),
         dcutr: config.hole_punching.then(|| dcutr::Behaviour::new(local)).into(),
         signalling: signalling.map(Announced::new).into(),
         candidates: candidates::Behaviour::default(),
@@ -134,28 +140,6 @@ fn connection_limits(limits: &Limits) -> connection_limits::Behaviour {
             .with_max_pending_incoming(Some(limits.pending_connections))
             .with_max_pending_outgoing(Some(limits.pending_connections)),
     )
-}
-
-fn relay_server(limits: &Limits) -> relay::Config {
-    let rate = |(count, interval)| (NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), interval);
-    let (reservations, reservation_interval) = rate(fixed::relay::RESERVATION_RATE);
-    let (circuits, circuit_interval) = rate(fixed::relay::CIRCUIT_RATE);
-    let (address, address_interval) = rate(fixed::relay::ADDRESS_RATE);
-    relay::Config {
-        max_reservations: limits.relay_reservations,
-        max_reservations_per_peer: fixed::relay::RESERVATIONS_PER_PEER,
-        reservation_duration: fixed::relay::RESERVATION,
-        reservation_rate_limiters: Vec::new(),
-        max_circuits: limits.relay_circuits,
-        max_circuits_per_peer: limits.relay_circuits_per_peer,
-        max_circuit_duration: limits.relay_circuit_duration,
-        max_circuit_bytes: limits.relay_circuit_bytes,
-        circuit_src_rate_limiters: Vec::new(),
-    }
-    .reservation_rate_per_peer(reservations, reservation_interval)
-    .reservation_rate_per_ip(address, address_interval)
-    .circuit_src_per_peer(circuits, circuit_interval)
-    .circuit_src_per_ip(address, address_interval)
 }
 
 fn dht(local: PeerId, reachability: Reachability) -> kad::Behaviour<Store> {

@@ -41,6 +41,7 @@ impl Node {
                     self.acceptors.push_back(answer);
                 }
             },
+            Command::Drain { within, answer } => self.drain(within, answer),
             Command::Stop { answer } => self.stopping = Some(answer),
             Command::Trading(act) => self.on_act(act),
         }
@@ -129,6 +130,7 @@ impl Node {
             listening: self.swarm.listeners().cloned().collect(),
             external: self.swarm.external_addresses().cloned().collect(),
             reservations: self.relays.held(),
+            relay: self.swarm.behaviour().relay_server.as_ref().map(|relay| relay.service(self.now())),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | `swarm_event` | turns libp2p's events into inputs and events |
 //! | `discovery` | finds relays and peers in the DHT |
 //! | `command` | carries out what the application asks for |
+//! | `relay_service` | what comes of serving as a relay |
 //! | `trading` | the trader's network: gossip of orders, its protocols, its paths |
 
 mod address_book;
@@ -22,6 +23,7 @@ mod doubt;
 mod drive;
 mod negotiation;
 mod peer;
+mod relay_service;
 mod relays;
 mod swarm_event;
 mod trading;
@@ -46,7 +48,7 @@ use tokio::time::Instant;
 use crate::Runtime;
 use crate::config::{Config, PeerAddress, WebrtcConfig};
 use crate::event::Event;
-use crate::handle::{Command, Handle, InboundChannel};
+use crate::handle::{Command, CommandError, Handle, InboundChannel};
 use crate::limits::fixed::{connection, message, signalling};
 use crate::trading::task::Task;
 use crate::trading::{Machine, ORDERS, Parts, StartError, Trading, key, link::link};
@@ -127,6 +129,10 @@ pub struct Node {
     trades: Option<Trades>,
     /// Whether gossip is judged before it is passed on: in a node that trades, or passes orders on.
     validates: bool,
+    /// The circuits that were cut at the end of the relay's drain.
+    drained: Option<usize>,
+    /// Who waits for that.
+    draining: Vec<oneshot::Sender<Result<usize, CommandError>>>,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -180,7 +186,7 @@ impl Node {
         let transport = transport::metered::transport(transport, meters.clone(), throttle);
         let validates = parts.is_some() || config.topics.iter().any(|topic| topic == ORDERS);
         let judged = behaviour::Judged { trades: parts.is_some(), validates };
-        let behaviour = behaviour::build(&config, &identity, circuits, signalling, judged)?;
+        let behaviour = behaviour::build(&config, &identity, &runtime, circuits, signalling, judged)?;
         let tasks = Arc::clone(&runtime);
         let swarm_config = libp2p::swarm::Config::with_executor(move |task| tasks.spawn("connection", task))
             .with_idle_connection_timeout(connection::IDLE)
@@ -220,6 +226,8 @@ impl Node {
             own_addresses: VecDeque::new(),
             trades,
             validates,
+            drained: None,
+            draining: Vec::new(),
             stopping: None,
             config,
             runtime,

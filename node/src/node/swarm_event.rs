@@ -206,7 +206,7 @@ impl Node {
             BehaviourEvent::Messages(event) => self.on_exchange(event),
             BehaviourEvent::Sync(event) => self.on_sync(event),
             BehaviourEvent::Trade(event) => self.on_trade(event),
-            BehaviourEvent::RelayServer(event) => tracing::debug!(?event, "relay server"),
+            BehaviourEvent::RelayServer(event) => self.on_relay_service(event),
             BehaviourEvent::AutonatServer(event) => tracing::debug!(?event, "autonat server"),
             BehaviourEvent::Limits(never) | BehaviourEvent::Candidates(never) => match never {},
         }

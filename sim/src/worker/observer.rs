@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use darkswap_core::path::PathKind;
 use darkswap_node::chain::ChainEvent;
-use darkswap_node::event::{CandidateKind, Event, HolePunchRole, Misbehaviour, TransportKind};
+use darkswap_node::event::{CandidateKind, Event, HolePunchRole, Misbehaviour, RelayServerEvent, TransportKind};
 use darkswap_records::record::Tags;
 use libp2p::PeerId;
 
@@ -145,6 +145,7 @@ impl Observer {
             Event::IceSelected { peer, local, remote } => {
                 self.candidate_pair(*peer, *local, *remote);
             }
+            Event::RelayServer(event) => self.relay_service(event),
             Event::Chain(event) => self.chain(event),
             Event::Trade(event) => self.desk().see(self.host, event),
             Event::ChannelOpened { .. }
@@ -174,6 +175,44 @@ impl Observer {
                 truth.announce(now, self.host, relays.iter().filter_map(index).collect());
             }
             _ => {}
+        }
+    }
+
+    /// What a relay granted, refused and carried, as the relay sees it.
+    fn relay_service(&self, event: &RelayServerEvent) {
+        let ends = |from: &PeerId, to: &PeerId| {
+            tags([("from", self.cast.name_of(*from).as_str()), ("to", &self.cast.name_of(*to))])
+        };
+        let count = |name: &str, category: &str, kind: &str| {
+            self.recorder.category(name, category, tags([("relay", self.name()), ("kind", kind)]));
+        };
+        match event {
+            RelayServerEvent::ReservationGranted { peer, renewal } => {
+                let kind = if *renewal { "renewal" } else { "" };
+                count("relay_reservation", "granted", kind);
+                self.event("reservation_granted", self.peer_fields(*peer).with("kind", kind));
+            }
+            RelayServerEvent::ReservationDenied { peer, reason } => {
+                count("relay_reservation", "denied", reason.name());
+                self.event("reservation_denied", self.peer_fields(*peer).with("kind", reason.name()));
+            }
+            RelayServerEvent::ReservationEnded { peer, end } => {
+                self.event("reservation_ended", self.peer_fields(*peer).with("kind", end.name()));
+            }
+            RelayServerEvent::CircuitOpened { from, to } => {
+                count("relay_circuit", "opened", "");
+                self.event("circuit_opened", ends(from, to));
+            }
+            RelayServerEvent::CircuitDenied { from, to, reason } => {
+                count("relay_circuit", "denied", reason.name());
+                let fields = ends(from, to).with("kind", reason.name());
+                self.event("circuit_denied", fields.with("reason", &reason.to_string()));
+            }
+            RelayServerEvent::CircuitClosed { from, to, bytes, end } => {
+                let fields = ends(from, to).with("kind", end.name());
+                self.event("circuit_closed", fields.with("bytes", &bytes.to_string()));
+            }
+            RelayServerEvent::Drained { cut } => self.event("relay_drained", tags([("cut", &*cut.to_string())])),
         }
     }
 

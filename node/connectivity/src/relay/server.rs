@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`accept`](Server::accept) a connection | its prefix is within its pace |
 //! | [`reserve`](Server::reserve) | the relay is not draining, the peer is within its pace, and there is room: in all, and for its prefix |
-//! | [`connect`](Server::connect) a circuit | the destination has a reservation, and there is room: in all, for each of the two peers, for the prefix of whoever opens it; its budget of bytes is not used up |
+//! | [`connect`](Server::connect) a circuit | the peer is within its pace, the destination has a reservation, and there is room: in all, for each of the two peers, for the prefix of whoever opens it; its budget of bytes is not used up |
 //! | [`carry`](Server::carry) bytes on it | the circuit, its opener and its opener's prefix are within their budgets; then at once, or as soon as their rates allow |
 //!
 //! Whoever opens a circuit pays for both of its directions: the other side did not choose it.
@@ -59,6 +59,8 @@ pub struct Limits {
     pub reservation_life: Duration,
     /// How often one peer may ask for a reservation.
     pub requests: Pace,
+    /// How often one peer may ask for a circuit: each costs its destination a stream.
+    pub circuit_requests: Pace,
     /// Circuits in all.
     pub circuits: usize,
     /// Circuits of one peer, as either end.
@@ -89,20 +91,25 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             reservations: 1_024,
-            reservations_per_prefix: 64,
+            // Behind a carrier's NAT are more peers than a relay serves; half is left for everybody else.
+            reservations_per_prefix: 512,
+            // The specification's default.
             reservation_life: Duration::from_secs(3_600),
-            requests: Pace { burst: 4, interval: Duration::from_secs(30) },
+            // Enough for a peer that reconnects through a bad hour.
+            requests: Pace { burst: 30, interval: Duration::from_secs(4) },
+            circuit_requests: Pace { burst: 60, interval: Duration::from_secs(1) },
             circuits: 1_024,
             circuits_per_peer: 16,
-            circuits_per_prefix: 128,
+            circuits_per_prefix: 512,
             circuit_life: Duration::from_secs(3_600),
             circuit_bytes: 1 << 30,
             peer_bytes: 4 << 30,
             prefix_bytes: 32 << 30,
             peer_rate: 4 << 20,
-            prefix_rate: 16 << 20,
+            prefix_rate: 32 << 20,
             rate: 64 << 20,
-            accepts: Pace { burst: 64, interval: Duration::from_millis(100) },
+            // When a relay comes back, all peers behind a carrier's NAT do so at once.
+            accepts: Pace { burst: 600, interval: Duration::from_millis(100) },
             prefixes: PrefixLengths::default(),
         }
     }
@@ -180,6 +187,28 @@ pub enum Denied {
     /// There is no such circuit.
     #[error("found no such circuit: it has ended")]
     NoCircuit,
+}
+
+impl Denied {
+    /// What was used up or missing, in a word for records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Pace { .. } => "pace",
+            Self::Reservations { .. } => "reservations",
+            Self::PrefixReservations { .. } => "prefix_reservations",
+            Self::NoReservation => "no_reservation",
+            Self::Circuits { .. } => "circuits",
+            Self::PeerCircuits { .. } => "peer_circuits",
+            Self::PrefixCircuits { .. } => "prefix_circuits",
+            Self::CircuitBytes { .. } => "circuit_bytes",
+            Self::PeerBytes { .. } => "peer_bytes",
+            Self::PrefixBytes { .. } => "prefix_bytes",
+            Self::CircuitLife { .. } => "circuit_life",
+            Self::NoCircuit => "no_circuit",
+        }
+    }
 }
 
 /// A number for a circuit, unique in the life of a server.

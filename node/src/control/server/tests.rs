@@ -84,10 +84,13 @@ async fn node(peer_id: PeerId, mut commands: mpsc::Receiver<Command>) {
             }
             Command::Status { answer } => {
                 let (listening, external, reservations) = (Vec::new(), Vec::new(), Vec::new());
-                let _ = answer.send(Status { peer_id, listening, external, reservations });
+                let _ = answer.send(Status { peer_id, listening, external, reservations, relay: None });
             }
             // The control endpoint has no data channels.
             Command::AcceptChannel { .. } => {}
+            Command::Drain { answer, .. } => {
+                let _ = answer.send(Ok(2));
+            }
             // From the trader's task, which does not run here.
             Command::Trading(_) => {}
         }

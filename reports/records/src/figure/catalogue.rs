@@ -157,6 +157,18 @@ pub const FIGURES: &[Figure] = &[
         &["from", "relay"],
         "Fate of each reservation at a relay.",
     ),
+    category(
+        "relay_reservation",
+        &["granted", "denied"],
+        &["relay", "kind"],
+        "What relays answered to requests for a reservation; `kind` says why not, or that it was a `renewal`.",
+    ),
+    category(
+        "relay_circuit",
+        &["opened", "denied"],
+        &["relay", "kind"],
+        "What relays answered to requests for a circuit; `kind` says why not.",
+    ),
     seconds("reservation_time", &["from", "relay"], "Time from the start of a host to its first reservation."),
     share(
         "reservation_success",

@@ -40,23 +40,16 @@ impl Budget {
     }
 }
 
-/// What limits one peer or prefix: a pace of questions, a rate and a budget of bytes.
-#[derive(Debug, Clone)]
-pub(super) struct Meter {
-    /// When the questions asked so far would all be paid for (the generic cell rate algorithm, ITU-T I.371).
+/// Lets questions through at a [`Pace`] (the generic cell rate algorithm, ITU-T I.371).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Turnstile {
+    /// When the questions asked so far would all be paid for.
     paid: Time,
-    bucket: TokenBucket,
-    budget: Budget,
-    pub(super) seen: Time,
 }
 
-impl Meter {
-    pub(super) fn new(now: Time, rate: u64) -> Self {
-        Self { paid: now, bucket: TokenBucket::new(now, rate), budget: Budget::default(), seen: now }
-    }
-
+impl Turnstile {
     /// Takes one question, or says when the next one is taken.
-    pub(super) fn pace(&mut self, now: Time, pace: Pace) -> Result<(), Time> {
+    pub(super) fn pass(&mut self, now: Time, pace: Pace) -> Result<(), Time> {
         let paid = self.paid.max(now);
         let tolerance = pace.interval * pace.burst.saturating_sub(1);
         if paid > now + tolerance {
@@ -64,6 +57,30 @@ impl Meter {
         }
         self.paid = paid + pace.interval;
         Ok(())
+    }
+}
+
+/// What limits one peer or prefix: paces of questions, a rate and a budget of bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Meter {
+    /// Reservations of a peer, connections of a prefix.
+    pub(super) requests: Turnstile,
+    /// Circuits of a peer.
+    pub(super) circuits: Turnstile,
+    bucket: TokenBucket,
+    budget: Budget,
+    pub(super) seen: Time,
+}
+
+impl Meter {
+    pub(super) fn new(now: Time, rate: u64) -> Self {
+        Self {
+            requests: Turnstile::default(),
+            circuits: Turnstile::default(),
+            bucket: TokenBucket::new(now, rate),
+            budget: Budget::default(),
+            seen: now,
+        }
     }
 
     pub(super) fn used(&self, now: Time) -> u64 {
@@ -91,13 +108,13 @@ mod tests {
     #[test]
     fn a_pace_takes_its_burst_and_then_one_at_a_time() {
         let pace = Pace { burst: 3, interval: Duration::from_secs(10) };
-        let mut meter = Meter::new(Time::ZERO, 1);
+        let mut turnstile = Turnstile::default();
         for _ in 0..3 {
-            assert_eq!(meter.pace(Time::ZERO, pace), Ok(()));
+            assert_eq!(turnstile.pass(Time::ZERO, pace), Ok(()));
         }
-        assert_eq!(meter.pace(Time::ZERO, pace), Err(Time::from_secs(10)));
-        assert_eq!(meter.pace(Time::from_secs(10), pace), Ok(()));
-        assert!(meter.pace(Time::from_secs(19), pace).is_err());
+        assert_eq!(turnstile.pass(Time::ZERO, pace), Err(Time::from_secs(10)));
+        assert_eq!(turnstile.pass(Time::from_secs(10), pace), Ok(()));
+        assert!(turnstile.pass(Time::from_secs(19), pace).is_err());
     }
 
     proptest! {
@@ -106,11 +123,11 @@ mod tests {
         #[test]
         fn no_more_is_taken_than_the_pace_allows(burst in 1_u32..20, interval in 1_u64..60, asked in prop::collection::vec(0_u64..30, 0..200)) {
             let pace = Pace { burst, interval: Duration::from_secs(interval) };
-            let mut meter = Meter::new(Time::ZERO, 1);
+            let mut turnstile = Turnstile::default();
             let (mut now, mut taken) = (0, 0);
             for wait in asked {
                 now += wait;
-                taken += u64::from(meter.pace(Time::from_secs(now), pace).is_ok());
+                taken += u64::from(turnstile.pass(Time::from_secs(now), pace).is_ok());
                 prop_assert!(taken <= u64::from(burst) + now / interval);
             }
         }

@@ -26,6 +26,8 @@ pub struct Server<P> {
     whole: TokenBucket,
     drain: Option<Drain<P>>,
     window: Window,
+    /// Bytes in all.
+    bytes: u64,
     outputs: VecDeque<Output<P>>,
 }
 
@@ -85,6 +87,7 @@ impl<P: Copy + Ord> Server<P> {
             whole: TokenBucket::new(now, limits.rate),
             drain: None,
             window: Window { since: now, ..Window::default() },
+            bytes: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -93,6 +96,25 @@ impl<P: Copy + Ord> Server<P> {
     #[must_use]
     pub fn account(&self, peer: P) -> Option<Account> {
         self.peers.get(&peer).map(|(_, account)| *account)
+    }
+
+    /// What every peer used that is remembered, in the order of the peers.
+    pub fn accounts(&self) -> impl Iterator<Item = (P, Account)> {
+        self.peers.iter().map(|(peer, (_, account))| (*peer, *account))
+    }
+
+    /// Bytes on all circuits so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes per second, of the last ten seconds or so.
+    #[must_use]
+    pub fn rate(&self, now: Time) -> u64 {
+        let mut window = self.window;
+        window.roll(now);
+        window.before.max(window.bytes) / LOAD_WINDOW.as_secs()
     }
 
     /// Reservations and circuits.
@@ -108,7 +130,7 @@ impl<P: Copy + Ord> Server<P> {
     pub fn accept(&mut self, now: Time, address: IpAddr) -> Result<(), Denied> {
         let prefix = self.limits.prefixes.of(address);
         let pace = self.limits.accepts;
-        self.prefix(now, prefix).pace(now, pace).map_err(|ready| Denied::Pace { ready })
+        self.prefix(now, prefix).requests.pass(now, pace).map_err(|ready| Denied::Pace { ready })
     }
 
     /// Grants or renews a reservation for the time that is returned.
@@ -119,7 +141,7 @@ impl<P: Copy + Ord> Server<P> {
         self.tick(now);
         let prefix = self.limits.prefixes.of(address);
         let pace = self.limits.requests;
-        let paced = self.peer(now, peer).0.pace(now, pace).map_err(|ready| Denied::Pace { ready });
+        let paced = self.peer(now, peer).0.requests.pass(now, pace).map_err(|ready| Denied::Pace { ready });
         let granted = paced.and_then(|()| self.check_reservation(peer, prefix));
         self.note(now, peer, granted, |account| &mut account.granted)?;
         let life = self.limits.reservation_life;
@@ -149,7 +171,9 @@ impl<P: Copy + Ord> Server<P> {
     pub fn connect(&mut self, now: Time, opener: P, address: IpAddr, other: P) -> Result<Circuit, Denied> {
         self.tick(now);
         let prefix = self.limits.prefixes.of(address);
-        let checked = self.check_circuit(now, opener, prefix, other);
+        let pace = self.limits.circuit_requests;
+        let paced = self.peer(now, opener).0.circuits.pass(now, pace).map_err(|ready| Denied::Pace { ready });
+        let checked = paced.and_then(|()| self.check_circuit(now, opener, prefix, other));
         self.note(now, opener, checked, |account| &mut account.opened)?;
         self.note(now, other, Ok(()), |account| &mut account.reached)?;
         self.opened += 1;
@@ -186,7 +210,19 @@ impl<P: Copy + Ord> Server<P> {
         Ok(())
     }
 
-    /// Lets bytes pass on a circuit: `Ok(now)` when they may, or the time at which to ask again.
+    /// How many of these bytes every budget of a circuit still holds; at least one, so that [`carry`](Self::carry) of so many says
+    /// which budget is used up.
+    pub fn allowance(&mut self, now: Time, circuit: Circuit, bytes: u64) -> u64 {
+        let Some(carried) = self.circuits.get(&circuit).copied() else { return 1 };
+        let Limits { circuit_bytes, peer_bytes, prefix_bytes, .. } = self.limits;
+        let left = circuit_bytes.saturating_sub(carried.bytes);
+        let left = left.min(peer_bytes.saturating_sub(self.peer(now, carried.opener).0.used(now)));
+        let left = left.min(prefix_bytes.saturating_sub(self.prefix(now, carried.prefix).used(now)));
+        bytes.min(left).max(1)
+    }
+
+    /// Takes bytes of a circuit into account: `Ok` with the time from which on they may pass, which may be now. They need not be asked
+    /// for again: whoever comes later waits longer, so that nobody is passed over.
     ///
     /// # Errors
     /// [`Denied`] when a budget is used up. The circuit is gone then: close it.
@@ -212,12 +248,10 @@ impl<P: Copy + Ord> Server<P> {
         let ready = self.whole.ready(now);
         let ready = ready.max(self.peer(now, carried.opener).0.ready(now));
         let ready = ready.max(self.prefix(now, carried.prefix).ready(now));
-        if ready > now {
-            return Ok(ready);
-        }
         self.whole.spend(now, bytes);
         self.window.roll(now);
         self.window.bytes = self.window.bytes.saturating_add(bytes);
+        self.bytes = self.bytes.saturating_add(bytes);
         self.prefix(now, carried.prefix).spend(now, bytes);
         let (meter, account) = self.peer(now, carried.opener);
         meter.spend(now, bytes);
@@ -225,7 +259,7 @@ impl<P: Copy + Ord> Server<P> {
         if let Some(carried) = self.circuits.get_mut(&circuit) {
             carried.bytes = carried.bytes.saturating_add(bytes);
         }
-        Ok(now)
+        Ok(ready)
     }
 
     /// A circuit ended.

@@ -20,6 +20,7 @@ fn limits() -> Limits {
         reservations: 4,
         reservations_per_prefix: 2,
         requests: Pace { burst: 100, interval: Duration::from_millis(1) },
+        circuit_requests: Pace { burst: 100, interval: Duration::from_millis(1) },
         circuits: 4,
         circuits_per_peer: 3,
         circuits_per_prefix: 3,
@@ -60,18 +61,23 @@ fn reservations_are_limited_in_all_and_for_a_prefix_and_can_be_renewed_at_the_li
 #[test]
 fn whoever_asks_without_end_is_told_when_to_come_again() {
     let mut server = Server::new(at(0), Limits::default());
-    for _ in 0..4 {
+    for _ in 0..30 {
         server.reserve(at(0), 1, address(1)).unwrap();
     }
-    assert_eq!(server.reserve(at(0), 1, address(1)), Err(Denied::Pace { ready: at(30) }));
+    assert_eq!(server.reserve(at(0), 1, address(1)), Err(Denied::Pace { ready: at(4) }));
     assert!(server.reserve(at(0), 2, address(1)).is_ok(), "another peer is not concerned");
+    for _ in 0..60 {
+        assert_eq!(server.connect(at(0), 1, address(1), 3), Err(Denied::NoReservation));
+    }
+    assert_eq!(server.connect(at(0), 1, address(1), 2), Err(Denied::Pace { ready: at(1) }));
+    assert!(server.connect(at(1), 1, address(1), 2).is_ok());
 }
 
 #[test]
 fn connections_of_one_prefix_are_accepted_at_a_pace() {
     let mut server: Server<u8> = Server::new(at(0), Limits::default());
     let accepted = (0..1_000).filter(|_| server.accept(at(0), address(1)).is_ok()).count();
-    assert_eq!(accepted, 64);
+    assert_eq!(accepted, 600);
     assert_eq!(server.accept(at(0), address(2)), Ok(()));
 }
 
@@ -119,9 +125,23 @@ fn a_rate_is_kept_by_waiting() {
     server.reserve(at(0), 1, address(1)).unwrap();
     let circuit = server.connect(at(0), 2, address(2), 1).unwrap();
     assert_eq!(server.carry(at(0), circuit, 30_000), Ok(at(0)));
-    assert_eq!(server.carry(at(0), circuit, 1), Ok(at(2)));
-    assert_eq!(server.carry(at(2), circuit, 1), Ok(at(2)));
-    assert_eq!(server.account(2).map(|account| account.bytes), Some(30_001));
+    assert_eq!(server.carry(at(0), circuit, 10_000), Ok(at(2)));
+    assert_eq!(server.carry(at(0), circuit, 1), Ok(at(3)), "who comes later waits longer");
+    assert_eq!(server.carry(at(4), circuit, 1), Ok(at(4)));
+    assert_eq!(server.account(2).map(|account| account.bytes), Some(40_002));
+    assert_eq!((server.bytes(), server.rate(at(5))), (40_002, 4_000));
+}
+
+#[test]
+fn the_last_bytes_of_a_budget_pass_and_not_one_more() {
+    let mut server = serving();
+    let circuit = server.connect(at(0), 2, address(2), 1).unwrap();
+    assert_eq!(server.allowance(at(0), circuit, 9_000), 9_000);
+    server.carry(at(0), circuit, 9_000).unwrap();
+    assert_eq!(server.allowance(at(0), circuit, 9_000), 1_000);
+    server.carry(at(0), circuit, 1_000).unwrap();
+    assert_eq!(server.allowance(at(0), circuit, 9_000), 1);
+    assert_eq!(server.carry(at(0), circuit, 1), Err(Denied::CircuitBytes { limit: 10_000 }));
 }
 
 #[test]
@@ -245,8 +265,7 @@ proptest! {
                 },
                 Act::Carry { pick, bytes } => if let Some(circuit) = picked(pick, &open) {
                     match server.carry(now, circuit, bytes) {
-                        Ok(ready) if ready == now => open.entry(circuit).and_modify(|it| it.3 += bytes).or_insert((0, 0, 0, 0)).3 += 0,
-                        Ok(_) => {}
+                        Ok(_) => { open.entry(circuit).and_modify(|it| it.3 += bytes); }
                         Err(_) => { open.remove(&circuit); }
                     }
                 },

@@ -1,0 +1,59 @@
+//! What comes of serving as a relay.
+
+use std::time::Duration;
+
+use libp2p::PeerId;
+use tokio::sync::oneshot;
+
+use super::Node;
+use crate::event::{Event, RelayServerEvent};
+use crate::handle::CommandError;
+use crate::relay_server;
+
+/// Callers that wait for the end of a drain, at most: an operator, and a script or two.
+const WAITING: usize = 16;
+
+impl Node {
+    pub(super) fn on_relay_service(&mut self, event: relay_server::Event) {
+        match event {
+            relay_server::Event::Report(event) => {
+                if let RelayServerEvent::Drained { cut } = &event {
+                    for waiting in self.draining.drain(..) {
+                        let _ = waiting.send(Ok(*cut));
+                    }
+                    self.drained = Some(*cut);
+                }
+                self.report(Event::RelayServer(event));
+            }
+            relay_server::Event::Notify { peer, within } => self.on_drain_notice(peer, within),
+            relay_server::Event::Misbehaviour { peer, kind, evidence } => {
+                self.report(Event::Misbehaviour { peer, kind, evidence });
+            }
+        }
+    }
+
+    /// A peer with a reservation is to be told that this relay stops within this time.
+    fn on_drain_notice(&mut self, peer: PeerId, within: Duration) {
+        tracing::debug!(%peer, ?within, "a client of this relay is to move");
+    }
+
+    /// Begins to drain the relay. Answers at the end, with the number of circuits that were cut.
+    pub(super) fn drain(&mut self, within: Duration, answer: oneshot::Sender<Result<usize, CommandError>>) {
+        let Some(relay) = self.swarm.behaviour_mut().relay_server.as_mut() else {
+            let _ = answer.send(Err(CommandError::NoRelay));
+            return;
+        };
+        if let Some(cut) = self.drained {
+            let _ = answer.send(Ok(cut));
+            return;
+        }
+        relay.drain(within);
+        self.draining.retain(|waiting| !waiting.is_closed());
+        if self.draining.len() < WAITING {
+            self.draining.push(answer);
+        } else {
+            let what = "callers that wait for the end of the drain";
+            let _ = answer.send(Err(CommandError::LimitReached { what, found: WAITING, limit: WAITING }));
+        }
+    }
+}
