@@ -130,7 +130,7 @@ impl Node {
             listening: self.swarm.listeners().cloned().collect(),
             external: self.swarm.external_addresses().cloned().collect(),
             reservations: self.relays.held(),
-            relay: self.swarm.behaviour().relay_server.as_ref().map(|relay| relay.service(self.now())),
+            relay: self.swarm.behaviour().relay_server.as_ref().map(|relay| relay.service()),
         }
     }
 }

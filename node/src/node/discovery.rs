@@ -134,7 +134,6 @@ impl Node {
 
     /// This relay serves no newcomers any more: it is not announced again. Others forget it within
     /// [`PROVIDER_LIFETIME`](crate::limits::fixed::dht::PROVIDER_LIFETIME).
-    #[expect(dead_code, reason = "for the drain of the relay server")]
     pub(super) fn withdraw_relay(&mut self) {
         self.discovery.draining = true;
         self.announced_changed();

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use libp2p::PeerId;
 use tokio::sync::oneshot;
 
 use super::Node;
@@ -25,16 +24,11 @@ impl Node {
                 }
                 self.report(Event::RelayServer(event));
             }
-            relay_server::Event::Notify { peer, within } => self.on_drain_notice(peer, within),
+            relay_server::Event::Notify { peer, within } => self.tell_draining(peer, within),
             relay_server::Event::Misbehaviour { peer, kind, evidence } => {
                 self.report(Event::Misbehaviour { peer, kind, evidence });
             }
         }
-    }
-
-    /// A peer with a reservation is to be told that this relay stops within this time.
-    fn on_drain_notice(&mut self, peer: PeerId, within: Duration) {
-        tracing::debug!(%peer, ?within, "a client of this relay is to move");
     }
 
     /// Begins to drain the relay. Answers at the end, with the number of circuits that were cut.
@@ -48,6 +42,7 @@ impl Node {
             return;
         }
         relay.drain(within);
+        self.withdraw_relay();
         self.draining.retain(|waiting| !waiting.is_closed());
         if self.draining.len() < WAITING {
             self.draining.push(answer);

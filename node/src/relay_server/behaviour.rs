@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use darkswap_connectivity::Time;
 use darkswap_connectivity::relay::load_report::LoadReport;
 use darkswap_connectivity::relay::message::{Limit, Status};
 use darkswap_connectivity::relay::server::{Circuit, Denied, Limits, Output};
@@ -92,8 +91,8 @@ impl Behaviour {
     }
 
     /// What the relay says of its load.
-    pub(crate) fn load_report(&self, now: Time) -> LoadReport {
-        self.shared.ask(|_, server| server.report(now))
+    pub(crate) fn load_report(&self) -> LoadReport {
+        self.shared.ask(|now, server| server.report(now))
     }
 
     /// Begins to drain: nothing new is admitted, and what is there ends within this time. [`RelayServerEvent::Drained`] tells the end.
@@ -104,8 +103,8 @@ impl Behaviour {
     }
 
     /// What the relay says of itself.
-    pub(crate) fn service(&self, now: Time) -> RelayService {
-        let load = self.load_report(now);
+    pub(crate) fn service(&self) -> RelayService {
+        let load = self.load_report();
         self.shared.ask(|now, server| {
             let (reservations, circuits) = server.counts();
             let mut accounts: Vec<_> = server.accounts().collect();

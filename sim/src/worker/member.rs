@@ -181,7 +181,6 @@ fn config(host: &Host, relays: Vec<PeerAddress>, topics: Vec<String>) -> Result<
         topics,
         relay_selection: host.relay_selection.as_ref().map(selection).transpose()?.unwrap_or_default(),
         relay_limits,
-        limits: host.capacity.as_ref().map(limits).unwrap_or_default(),
         ..Config::default()
     })
 }
@@ -196,18 +195,6 @@ fn selection(chosen: &topology::RelaySelection) -> Result<RelaySelection> {
         probe_idle: chosen.probe_idle,
         discovery: chosen.discovery,
     })
-}
-
-/// The node's bounds with those of a relay's capacity.
-fn limits(capacity: &server::Limits) -> Limits {
-    Limits {
-        relay_reservations: capacity.reservations,
-        relay_circuits: capacity.circuits,
-        relay_circuits_per_peer: capacity.circuits_per_peer,
-        relay_circuit_duration: capacity.circuit_life,
-        relay_circuit_bytes: capacity.circuit_bytes,
-        ..Limits::default()
-    }
 }
 
 fn listen(address: Ipv4Addr, transport: Transport) -> Multiaddr {

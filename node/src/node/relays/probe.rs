@@ -12,6 +12,7 @@ use super::Relays;
 use crate::event::{Event, Misbehaviour};
 use crate::node::Node;
 use crate::relay_load::{Answer, Request};
+use crate::relay_server;
 
 /// A question under way.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +71,7 @@ impl Node {
             request_response::Event::Message { peer, message, .. } => match message {
                 Message::Request { request: Ok(Request::Question), channel, .. } => {
                     // Without an answer the stream ends: whoever asked takes this node for one that tells nothing.
-                    if let Some(report) = self.load_report(self.now()) {
+                    if let Some(report) = self.load_report() {
                         let _ = self.swarm.behaviour_mut().relay_load.send_response(channel, Answer::of(report));
                     }
                 }
@@ -164,15 +165,14 @@ impl Node {
     }
 
     /// How busy this node is as a relay; `None` when it is none.
-    fn load_report(&self, _now: Time) -> Option<LoadReport> {
-        self.config.relay_server.then(LoadReport::default)
+    fn load_report(&self) -> Option<LoadReport> {
+        self.swarm.behaviour().relay_server.as_ref().map(relay_server::Behaviour::load_report)
     }
 
     /// Tells a peer with a reservation here that this relay stops.
-    #[expect(dead_code, reason = "the relay server calls it when it drains")]
     pub(in crate::node) fn tell_draining(&mut self, peer: PeerId, within: Duration) {
         let seconds = u32::try_from(within.as_secs()).unwrap_or(LONGEST_NOTICE).min(LONGEST_NOTICE);
-        let report = self.load_report(self.now()).unwrap_or_default();
+        let report = self.load_report().unwrap_or_default();
         let telling = Request::Telling(LoadReport { drains_in: Some(seconds), ..report });
         self.swarm.behaviour_mut().relay_load.send_request(&peer, Ok(telling));
     }
