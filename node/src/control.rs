@@ -35,6 +35,7 @@ mod event_record;
 mod lines;
 mod relay_record;
 mod relay_report;
+mod relay_service_report;
 mod reply;
 mod request;
 mod server;
@@ -45,7 +46,8 @@ mod wire;
 
 pub use client::{Client, ClientError, EventStream};
 pub use event_record::event_record;
-pub use relay_report::{AccountReport, RelayReport};
+pub use relay_report::RelayReport;
+pub use relay_service_report::{AccountReport, RelayServiceReport};
 pub use reply::{ErrorKind, Path, PeerReport, ReceiptReport, Refusal, Reply, StatusReport};
 pub use request::{Payload, PayloadError, Request};
 pub use server::{BindError, Server};

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 pub use crate::relay_server::RelayService;
+use crate::relay_status::RelayStatus;
 use crate::trading::Trading;
 use crate::trading::link::Act;
 use crate::transport::DataChannels;
@@ -147,6 +148,9 @@ pub(crate) enum Command {
         payload: Bytes,
         answer: oneshot::Sender<Result<(), CommandError>>,
     },
+    Relays {
+        answer: oneshot::Sender<Vec<RelayStatus>>,
+    },
     Peers {
         answer: oneshot::Sender<Vec<PeerStatus>>,
     },
@@ -253,6 +257,14 @@ impl Handle {
     /// [`CommandError::Stopped`].
     pub async fn peers(&self) -> Result<Vec<PeerStatus>, CommandError> {
         self.ask(|answer| Command::Peers { answer }).await
+    }
+
+    /// The relays that the node can choose, those in use first, the home first of all.
+    ///
+    /// # Errors
+    /// [`CommandError::Stopped`].
+    pub async fn relays(&self) -> Result<Vec<RelayStatus>, CommandError> {
+        self.ask(|answer| Command::Relays { answer }).await
     }
 
     /// The node's own state.

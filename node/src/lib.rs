@@ -21,6 +21,7 @@ mod private_file;
 mod reach;
 mod relay_load;
 mod relay_server;
+pub mod relay_status;
 pub mod rune_index;
 mod runtime;
 mod runtime_tokio;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use darkswap_node::config_file::parse_duration;
-use darkswap_node::control::{RelayReport, Reply, Request};
+use darkswap_node::control::{RelayServiceReport, Reply, Request};
 
 use super::arguments::{Drain, Place};
 use super::commands::{ask, unexpected};
@@ -29,7 +29,7 @@ pub(crate) fn drain(place: &Place, options: &Drain) -> Result<(), Failure> {
 }
 
 /// The rows of a relay in the status of its node.
-pub(super) fn rows(relay: &RelayReport) -> Vec<[String; 2]> {
+pub(super) fn rows(relay: &RelayServiceReport) -> Vec<[String; 2]> {
     let row = |what: &str, value: String| [what.to_owned(), value];
     let mut rows = vec![
         row("relays for", format!("{} reservations of {}", relay.reservations, relay.reservations_limit)),

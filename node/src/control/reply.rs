@@ -6,6 +6,7 @@ use libp2p::{Multiaddr, PeerId};
 use serde::{Deserialize, Serialize};
 
 use super::relay_report::RelayReport;
+use super::relay_service_report::RelayServiceReport;
 use super::text;
 use crate::handle::{CommandError, PeerStatus, Receipt, Status};
 use crate::trading::TradingError;
@@ -18,6 +19,8 @@ pub enum Reply {
     Status(StatusReport),
     /// To `peers`, by peer id.
     Peers(Vec<PeerReport>),
+    /// To `relays`, those in use first.
+    Relays(Vec<RelayReport>),
     /// To `connect`.
     Connected {
         /// The first usable path.
@@ -54,7 +57,7 @@ pub struct StatusReport {
     pub reservations: Vec<String>,
     /// What it does as a relay for others; `null` when it is none.
     #[serde(default)]
-    pub relay: Option<RelayReport>,
+    pub relay: Option<RelayServiceReport>,
 }
 
 /// A connected or wanted peer.
