@@ -25,6 +25,7 @@ mod ice_servers;
 mod origin;
 mod preset;
 mod problem;
+mod relay_selection;
 mod setting;
 mod template;
 mod trading;
@@ -132,7 +133,7 @@ impl Resolved {
     #[must_use]
     pub fn to_table(&self) -> BTreeMap<&'static str, BTreeMap<&'static str, toml::Value>> {
         let mut tables: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for setting in &SETTINGS {
+        for setting in SETTINGS {
             tables.entry(setting.table).or_default().insert(setting.key, setting.field.show(&self.settings));
         }
         tables

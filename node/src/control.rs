@@ -33,6 +33,7 @@ mod client;
 mod endpoint;
 mod event_record;
 mod lines;
+mod relay_report;
 mod reply;
 mod request;
 mod server;
@@ -43,6 +44,7 @@ mod wire;
 
 pub use client::{Client, ClientError, EventStream};
 pub use event_record::event_record;
+pub use relay_report::RelayReport;
 pub use reply::{ErrorKind, Path, PeerReport, ReceiptReport, Refusal, Reply, StatusReport};
 pub use request::{Payload, PayloadError, Request};
 pub use server::{BindError, Server};

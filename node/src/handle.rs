@@ -9,6 +9,7 @@ use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::relay_status::RelayStatus;
 use crate::trading::Trading;
 use crate::trading::link::Act;
 use crate::transport::DataChannels;
@@ -141,6 +142,9 @@ pub(crate) enum Command {
         payload: Bytes,
         answer: oneshot::Sender<Result<(), CommandError>>,
     },
+    Relays {
+        answer: oneshot::Sender<Vec<RelayStatus>>,
+    },
     Peers {
         answer: oneshot::Sender<Vec<PeerStatus>>,
     },
@@ -243,6 +247,14 @@ impl Handle {
     /// [`CommandError::Stopped`].
     pub async fn peers(&self) -> Result<Vec<PeerStatus>, CommandError> {
         self.ask(|answer| Command::Peers { answer }).await
+    }
+
+    /// The relays that the node can choose, those in use first, the home first of all.
+    ///
+    /// # Errors
+    /// [`CommandError::Stopped`].
+    pub async fn relays(&self) -> Result<Vec<RelayStatus>, CommandError> {
+        self.ask(|answer| Command::Relays { answer }).await
     }
 
     /// The node's own state.

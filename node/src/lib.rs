@@ -19,6 +19,7 @@ mod node;
 mod private_file;
 mod reach;
 mod relay_load;
+pub mod relay_status;
 pub mod rune_index;
 mod runtime;
 mod runtime_tokio;

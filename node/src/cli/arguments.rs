@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Status(Shown),
     /// List the peers that are connected or wanted
     Peers(Shown),
+    /// List the relays that the node can choose: the home, standbys, and what is known of each
+    Relays(Shown),
     /// Make a path to a peer and keep it: direct when possible, else through a relay
     #[command(after_help = CONNECT_HELP)]
     Connect(Connect),

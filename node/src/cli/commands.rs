@@ -142,7 +142,7 @@ fn row(peer: PeerReport) -> [String; 7] {
     ]
 }
 
-fn milliseconds(seconds: f64) -> String {
+pub(crate) fn milliseconds(seconds: f64) -> String {
     format!("{:.1} ms", seconds * 1_000.0)
 }
 

@@ -18,6 +18,7 @@ mod init;
 mod log;
 mod output;
 mod ready;
+mod relays;
 mod run;
 mod settings;
 mod signals;
@@ -49,6 +50,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Run(options) => run::run(&place, &options),
         Command::Events(options) => events::events(&place, &options),
         Command::Status(options) => commands::status(&place, options),
+        Command::Relays(options) => relays::relays(&place, options),
         Command::Peers(options) => commands::peers(&place, options),
         Command::Connect(options) => commands::connect(&place, &options),
         Command::Disconnect(options) => commands::disconnect(&place, &options),

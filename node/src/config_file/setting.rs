@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bitcoin::Network;
+use darkswap_connectivity::relay::reservation::STANDBYS;
 use darkswap_trade::psbt::{MAX_FEE_RATE, MIN_FEE_RATE};
 use darkswap_trade::swap::WINDOW;
 
@@ -154,11 +155,16 @@ const CONFIRMATIONS: Number = Number {
     write: |all, value| all.trading.policy.confirmations = value.try_into().unwrap_or(u32::MAX),
 };
 
+const RELAY_STANDBYS: Number = Number {
+    read: |all| all.node.relay_selection.standbys as u64,
+    write: |all, value| all.node.relay_selection.standbys = value.try_into().unwrap_or(STANDBYS),
+};
+
 /// More connections than this need more ports, descriptors and memory than one process has.
 const CONNECTIONS: RangeInclusive<u64> = 1..=65_536;
 
 /// Every setting, by table.
-pub(super) static SETTINGS: [Setting; 45] = [
+pub(super) static SETTINGS: &[Setting] = &[
     Setting::new(
         "node",
         "identity",
@@ -202,9 +208,50 @@ pub(super) static SETTINGS: [Setting; 45] = [
         "relay",
         "relays",
         Field::Peers(|all| &mut all.node.relays),
-        "Relays on which this node holds a reservation, so that others reach it behind a NAT.",
+        "Relays to choose from: on one of them and on `standbys` others this node holds a reservation, so that others reach it behind \
+         a NAT.",
     )
     .with_example(r#"["/ip4/198.51.100.7/udp/4001/quic-v1/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"]"#),
+    Setting::new(
+        "relay",
+        "policy",
+        Field::RelayPolicy(|all| &mut all.node.relay_selection.policy),
+        "How the home relay is chosen, the first of those that this node holds: \"lowest_latency\", \"power_of_two_choices\", \
+         \"random_of_best_n\", \"latency_x_load\", \"sticky\" (latency and load, and a change only for a clear gain) or \
+         \"geographic_hint\".",
+    )
+    .with_example("\"latency_x_load\""),
+    Setting::new(
+        "relay",
+        "parameters",
+        Field::RelayParameters(|all| &mut all.node.relay_selection.parameters),
+        "What the policy is told, where it is not the default. docs/operating.md explains each.",
+    )
+    .with_example("{ absolute_margin = 0.05, relative_margin = 0.3 }"),
+    Setting::new(
+        "relay",
+        "standbys",
+        Field::Count(0..=STANDBYS as u64, RELAY_STANDBYS),
+        "Relays that are held beside the home, best in other networks: when the home dies, others reach this node through them.",
+    ),
+    Setting::new(
+        "relay",
+        "probe_in_use",
+        Field::Duration(SECOND..=HOUR, |all| &mut all.node.relay_selection.probe_in_use),
+        "Mean time between two probes of a relay that is held. A dead one is noticed some two seconds after the next probe.",
+    ),
+    Setting::new(
+        "relay",
+        "probe_idle",
+        Field::Duration(SECOND..=HOUR, |all| &mut all.node.relay_selection.probe_idle),
+        "Mean time between two probes of every other relay. Each makes a connection and closes it again.",
+    ),
+    Setting::new(
+        "relay",
+        "discovery",
+        Field::Flag(|all| &mut all.node.relay_selection.discovery),
+        "Whether relays are looked for in the DHT as well.",
+    ),
     Setting::new(
         "discovery",
         "enabled",

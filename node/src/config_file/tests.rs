@@ -89,6 +89,12 @@ hole_punching = false
 [relay]
 server = true
 relays = ["/ip4/192.0.2.1/udp/1/quic-v1/p2p/{peer}"]
+policy = "lowest_latency"
+parameters = {{ absolute_margin = 0.05, best_n = 4 }}
+standbys = 2
+probe_in_use = "3s"
+probe_idle = "90s"
+discovery = false
 [discovery]
 enabled = false
 bootstrap = ["/dns4/boot.example.org/udp/1/quic-v1/p2p/{peer}"]
@@ -165,6 +171,31 @@ socket = "other.sock"
     assert_eq!(node.relays[0].peer.to_string(), peer);
     assert_eq!(control_socket, PathBuf::from("/node/other.sock"));
     assert_eq!(identity, PathBuf::from("/keys/identity"));
+}
+
+#[test]
+fn parameters_of_the_choice_of_relays_are_read_by_their_table() {
+    let read = resolve(&file("[relay]\nparameters = { absolute_margin = 0.05, best_n = 4 }")).unwrap();
+    let parameters = read.settings.node.relay_selection.parameters;
+    assert_eq!((parameters.absolute_margin, parameters.best_n), (Duration::from_millis(50), 4));
+    assert_eq!(
+        problem("[relay]\nparameters = { absolute_margin = 99 }"),
+        "darkswap.toml:2:34: relay.parameters: found 99 for absolute_margin, expected 0 to 10 s"
+    );
+    assert!(problem("[relay]\nparameters = { absolut_margin = 1 }").contains("did you mean `absolute_margin`"));
+    assert!(problem("[relay]\npolicy = \"stickie\"").contains("did you mean `sticky`"));
+}
+
+#[test]
+fn operators_are_told_of_every_policy_and_parameter() {
+    let about = SETTINGS.iter().find(|setting| setting.name() == "relay.policy").unwrap().about;
+    let manual = include_str!("../../../docs/operating.md");
+    for policy in darkswap_connectivity::relay::policy::names() {
+        assert!(about.contains(&format!("\"{policy}\"")) && manual.contains(&format!("`{policy}`")), "{policy}");
+    }
+    for parameter in darkswap_connectivity::relay::policy::PARAMETERS {
+        assert!(manual.contains(&format!("`{}`", parameter.name)), "{}", parameter.name);
+    }
 }
 
 #[test]

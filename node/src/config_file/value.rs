@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bitcoin::FeeRate;
+use darkswap_connectivity::relay::policy::{Parameters, Policy};
 use libp2p::Multiaddr;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::ice_servers::{self, ConfiguredServer};
 use super::problem::{excerpt, suggestion};
-use super::{Settings, address, trading, unit};
+use super::{Settings, address, relay_selection, trading, unit};
 use crate::config::{ElectrumServer, PeerAddress, ServerAddress};
 
 /// Entries of one list. A node has no use for more, and each costs a socket or a connection.
@@ -62,6 +63,8 @@ pub(super) enum Field {
     Bitcoind(fn(&mut Settings) -> &mut Option<ServerAddress>),
     Path(fn(&mut Settings) -> &mut PathBuf),
     OptionalPath(fn(&mut Settings) -> &mut Option<PathBuf>),
+    RelayPolicy(fn(&mut Settings) -> &mut &'static dyn Policy),
+    RelayParameters(fn(&mut Settings) -> &mut Parameters),
     FeeRate(RangeInclusive<FeeRate>, fn(&mut Settings) -> &mut FeeRate),
     Duration(RangeInclusive<Duration>, fn(&mut Settings) -> &mut Duration),
     Count(RangeInclusive<u64>, Number),
@@ -115,6 +118,8 @@ impl Field {
                     raw.text().filter(|text| !text.contains('\0')).ok_or_else(|| raw.unexpected(&self.expected()))?;
                 *place(settings) = (!text.is_empty()).then(|| text.into());
             }
+            Self::RelayPolicy(place) => *place(settings) = relay_selection::read_policy(raw)?,
+            Self::RelayParameters(place) => *place(settings) = relay_selection::read_parameters(raw)?,
             Self::FeeRate(range, place) => {
                 let fee_rate = raw.text().and_then(unit::parse_fee_rate).filter(|found| range.contains(found));
                 *place(settings) = fee_rate.ok_or_else(|| raw.unexpected(&self.expected()))?;
@@ -160,6 +165,8 @@ impl Field {
                 .as_ref()
                 .map_or_else(String::new, |path| path.to_string_lossy().into_owned())
                 .into(),
+            Self::RelayPolicy(place) => place(&mut settings).name().into(),
+            Self::RelayParameters(place) => relay_selection::show_parameters(place(&mut settings)),
             Self::FeeRate(_, place) => unit::show_fee_rate(*place(&mut settings)).into(),
             Self::Duration(_, place) => unit::show_duration(*place(&mut settings)).into(),
             Self::Count(_, number) => i64::try_from((number.read)(&settings)).unwrap_or(i64::MAX).into(),
@@ -179,6 +186,8 @@ impl Field {
             Self::Bitcoind(_) => "an address such as `http://127.0.0.1:8332`".to_owned(),
             Self::Path(_) => "a path".to_owned(),
             Self::OptionalPath(_) => "a path, or nothing".to_owned(),
+            Self::RelayPolicy(_) => "the name of a policy".to_owned(),
+            Self::RelayParameters(_) => "a table of parameters".to_owned(),
             Self::FeeRate(..) => format!("a fee rate from {range}"),
             Self::Duration(..) => format!("a duration from {range}"),
             Self::Count(..) => format!("a number from {range}"),
@@ -203,7 +212,9 @@ impl Field {
             | Self::Servers(_)
             | Self::Bitcoind(_)
             | Self::Path(_)
-            | Self::OptionalPath(_) => return None,
+            | Self::OptionalPath(_)
+            | Self::RelayPolicy(_)
+            | Self::RelayParameters(_) => return None,
         };
         Some(format!("\"{from}\" to \"{to}\""))
     }

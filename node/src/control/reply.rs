@@ -5,6 +5,7 @@ use darkswap_trader::command;
 use libp2p::{Multiaddr, PeerId};
 use serde::{Deserialize, Serialize};
 
+use super::relay_report::RelayReport;
 use super::text;
 use crate::handle::{CommandError, PeerStatus, Receipt, Status};
 use crate::trading::TradingError;
@@ -17,6 +18,8 @@ pub enum Reply {
     Status(StatusReport),
     /// To `peers`, by peer id.
     Peers(Vec<PeerReport>),
+    /// To `relays`, those in use first.
+    Relays(Vec<RelayReport>),
     /// To `connect`.
     Connected {
         /// The first usable path.

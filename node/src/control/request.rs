@@ -17,6 +17,8 @@ pub enum Request {
     Status,
     /// Every connected or wanted peer.
     Peers,
+    /// Every relay that the node can choose.
+    Relays,
     /// Make a path to a peer and keep it.
     Connect {
         /// Whom.

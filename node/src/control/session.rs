@@ -62,6 +62,7 @@ pub(super) async fn refuse(stream: impl AsyncRead + AsyncWrite, clients: usize) 
 async fn execute(handle: &Handle, request: Request) -> Result<Reply, Refusal> {
     Ok(match request {
         Request::Status => Reply::Status(handle.status().await?.into()),
+        Request::Relays => Reply::Relays(handle.relays().await?.into_iter().map(Into::into).collect()),
         Request::Peers => Reply::Peers(handle.peers().await?.into_iter().map(Into::into).collect()),
         Request::Connect { peer, addresses } => {
             Reply::Connected { path: handle.connect(peer, addresses).await?.into() }

@@ -27,6 +27,9 @@ impl Node {
             Command::Peers { answer } => {
                 let _ = answer.send(self.peer_statuses());
             }
+            Command::Relays { answer } => {
+                let _ = answer.send(self.relays.statuses(self.now(), &self.config.relay_selection.parameters));
+            }
             Command::Status { answer } => {
                 let _ = answer.send(self.status());
             }

@@ -6,6 +6,7 @@
 //! | `choice` | carries outputs of one machine into the other, and out to libp2p |
 //! | `visit` | connections that are made for relays only, and closed again |
 //! | `probe` | the load protocol, as the one who asks and the one who answers |
+//! | `status` | what people are shown |
 //! | `circuit` | libp2p's part: what it may see of listeners, and what identify may tell |
 //!
 //! The decisions are those of [`estimate`] and [`reservation`]. Nothing else of the node asks for a reservation, ends one, or changes
@@ -14,6 +15,7 @@
 mod choice;
 mod circuit;
 mod probe;
+mod status;
 mod visit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +49,8 @@ pub(super) struct Relays {
     questions: BTreeMap<OutboundRequestId, Question>,
     /// Open circuits, with the relays that carry them.
     circuits: BTreeMap<ConnectionId, PeerId>,
+    /// Connections to relays that were told to close: nothing more is asked over them.
+    closing: BTreeSet<ConnectionId>,
     /// The relays whose circuits are announced, the home first.
     announced: Vec<PeerId>,
     /// The relays with a slot, as the estimates know them.
@@ -66,7 +70,7 @@ struct Relay {
     /// Where it is. The first address names its circuits.
     addresses: Vec<Multiaddr>,
     state: State,
-    /// Since when its reservation is missing.
+    /// When it was asked for a reservation.
     since: Time,
     /// Our dial under way.
     dial: Option<ConnectionId>,
@@ -127,6 +131,7 @@ impl Relays {
             listeners: Vec::new(),
             questions: BTreeMap::new(),
             circuits: BTreeMap::new(),
+            closing: BTreeSet::new(),
             announced: Vec::new(),
             used: BTreeSet::new(),
             is_news: false,

@@ -79,6 +79,9 @@ async fn node(peer_id: PeerId, mut commands: mpsc::Receiver<Command>) {
             Command::Publish { answer, .. } => {
                 let _ = answer.send(Ok(()));
             }
+            Command::Relays { answer } => {
+                let _ = answer.send(Vec::new());
+            }
             Command::Peers { answer } => {
                 let _ = answer.send(Vec::new());
             }

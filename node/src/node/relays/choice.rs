@@ -2,6 +2,7 @@
 
 use darkswap_connectivity::relay::estimate;
 use darkswap_connectivity::relay::reservation::{Failure, Input, Output, Purpose};
+use darkswap_core::Time;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, relay};
@@ -24,7 +25,7 @@ impl Node {
             while let Some(output) = self.relays.estimates.poll() {
                 self.on_estimate(output);
             }
-            self.relays.settle(now);
+            let is_decided = self.relays.settle(now);
             if self.relays.settled.is_none() && (std::mem::take(&mut self.relays.is_news) || is_due) {
                 // What is told fades with time, so the machine hears of it whenever it is about to decide.
                 let candidates = self.relays.estimates.candidates(now);
@@ -33,10 +34,13 @@ impl Node {
             }
             let mut is_done = true;
             while let Some(output) = self.relays.reservations.poll() {
-                self.on_reservation(output);
+                self.on_reservation(now, output);
                 is_done = false;
             }
             self.relays.note_used(now);
+            if is_decided {
+                self.leave_relays();
+            }
             if is_done && (!self.relays.is_news || self.relays.settled.is_some()) {
                 break;
             }
@@ -54,12 +58,12 @@ impl Node {
         }
     }
 
-    fn on_reservation(&mut self, output: Output<PeerId>) {
+    fn on_reservation(&mut self, now: Time, output: Output<PeerId>) {
         match output {
             Output::Reserve { relay, purpose: Purpose::New } => {
                 if let Some(entry) = self.relays.known.get_mut(&relay) {
                     entry.state = State::Reaching;
-                    entry.reason = None;
+                    (entry.reason, entry.since) = (None, now);
                 }
                 self.reach_relay(relay);
             }
@@ -160,13 +164,11 @@ impl Node {
 
     /// Ends the listener of a relay, or the attempt to get one.
     fn release_relay(&mut self, relay: PeerId) {
-        let now = self.now();
         for (listener, _) in self.relays.listeners.extract_if(.., |(_, its)| *its == relay) {
             self.swarm.remove_listener(listener);
         }
         if let Some(entry) = self.relays.known.get_mut(&relay) {
             entry.state = State::Idle;
-            entry.since = now;
         }
         self.leave_relay(relay);
     }

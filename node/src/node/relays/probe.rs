@@ -21,12 +21,10 @@ pub(super) struct Question {
 }
 
 impl Relays {
-    /// Ends the wait for the first estimates when there is nothing more to wait for.
-    pub(super) fn settle(&mut self, now: Time) {
-        let is_over = self.settled.is_some_and(|until| now >= until);
-        if is_over || self.known.values().all(|relay| relay.is_measured) {
-            self.settled = None;
-        }
+    /// Ends the wait for the first estimates when there is nothing more to wait for. Whether it did so now.
+    pub(super) fn settle(&mut self, now: Time) -> bool {
+        let is_over = |until| now >= until || self.known.values().all(|relay| relay.is_measured);
+        self.settled.take_if(|until| is_over(*until)).is_some()
     }
 
     /// Tells the estimates which relays have a slot, when that changed.

@@ -8,13 +8,15 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
 use super::State;
 use super::circuit::relay_of;
+use crate::node::peer::Connection;
 use crate::node::{Node, explain};
 
 impl Node {
     /// Whether there is a direct connection to a relay.
     pub(super) fn is_connected_to(&self, relay: PeerId) -> bool {
-        let is_direct = |peer: &crate::node::Peer| peer.connections.values().any(|it| it.kind == PathKind::Direct);
-        self.peers.get(&relay).is_some_and(is_direct)
+        let Some(peer) = self.peers.get(&relay) else { return false };
+        let is_open = |it: &Connection| it.kind == PathKind::Direct && !self.relays.closing.contains(&it.id);
+        peer.connections.values().any(is_open)
     }
 
     /// Does what waits for a connection to the relay, or makes one: libp2p would not while somebody else dials it.
@@ -75,6 +77,7 @@ impl Node {
 
     /// A connection ended.
     pub(in crate::node) fn on_relay_closed(&mut self, peer: PeerId, connection: ConnectionId) {
+        self.relays.closing.remove(&connection);
         if let Some(relay) = self.relays.circuits.remove(&connection) {
             self.leave_relay(relay);
         }
@@ -118,12 +121,26 @@ impl Node {
         // A circuit may be about to be dialled through it.
         let dials = self.dials.values().any(|(_, kind)| *kind == PathKind::Relayed);
         let is_wanted = self.peers.get(&relay).is_some_and(|peer| peer.path.is_wanted());
-        if is_asked || carries || dials || is_wanted || self.relays.is_used(relay) {
+        // Nor before the first choice: the relay may be chosen.
+        let is_undecided = self.relays.settled.is_some();
+        if is_asked || carries || dials || is_wanted || is_undecided || self.relays.is_used(relay) {
             return;
         }
         let Some(entry) = self.relays.known.get_mut(&relay) else { return };
         if let Some(visit) = entry.visit.take() {
-            self.swarm.close_connection(visit);
+            self.close_visit(visit);
+        }
+    }
+
+    /// Closes the connections that are left over from the first look at all relays.
+    pub(super) fn leave_relays(&mut self) {
+        let known: Vec<PeerId> = self.relays.known.keys().copied().collect();
+        known.into_iter().for_each(|relay| self.leave_relay(relay));
+    }
+
+    fn close_visit(&mut self, connection: ConnectionId) {
+        if self.swarm.close_connection(connection) {
+            self.relays.closing.insert(connection);
         }
     }
 
@@ -132,8 +149,6 @@ impl Node {
         let Some(peer) = self.peers.get(&relay) else { return };
         let direct = peer.connections.values().filter(|connection| connection.kind == PathKind::Direct);
         let direct: Vec<ConnectionId> = direct.map(|connection| connection.id).collect();
-        for connection in direct {
-            self.swarm.close_connection(connection);
-        }
+        direct.into_iter().for_each(|connection| self.close_visit(connection));
     }
 }
