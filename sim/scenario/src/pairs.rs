@@ -24,6 +24,8 @@ pub(crate) struct Pairs {
 pub(crate) enum Choice {
     /// Every one; a pair within both selections once.
     All,
+    /// Every second host with one of the first, which take turns.
+    Each,
     /// Those that a `connect` of the scenario connects.
     Connected,
     /// So many, drawn by the seed.
@@ -57,6 +59,7 @@ impl Pairs {
     pub(crate) fn at_most(&self, connects: &[&Self]) -> usize {
         match self.choice {
             Choice::All => self.possible(),
+            Choice::Each => self.to.len(),
             Choice::Random(count) => count,
             Choice::Connected => connects
                 .iter()
@@ -76,6 +79,10 @@ impl Pairs {
     pub(crate) fn resolve(&self, connected: &[(HostIndex, HostIndex)], draw: &mut Draw) -> Vec<(HostIndex, HostIndex)> {
         match self.choice {
             Choice::All => self.every().collect(),
+            Choice::Each => {
+                let in_turn = self.from.iter().copied().cycle().zip(self.to.iter().copied());
+                in_turn.filter(|(from, to)| from != to).collect()
+            }
             Choice::Random(count) => {
                 let mut pairs: Vec<_> = self.every().collect();
                 draw.shuffle(&mut pairs, count);
@@ -129,8 +136,8 @@ fn choice(node: &Node, possible: usize, default: Choice, problems: &mut Problems
         return value::number(node, 1..=most, problems).map(|count| Choice::Random(count as usize));
     }
     let words: &[(&str, Choice)] = match default {
-        Choice::Connected => &[("all", Choice::All), ("connected", Choice::Connected)],
-        Choice::All | Choice::Random(_) => &[("all", Choice::All)],
+        Choice::Connected => &[("all", Choice::All), ("each", Choice::Each), ("connected", Choice::Connected)],
+        Choice::All | Choice::Each | Choice::Random(_) => &[("all", Choice::All), ("each", Choice::Each)],
     };
     value::word(node, "a number of pairs or", words, problems)
 }
@@ -144,6 +151,16 @@ mod tests {
 
     fn hosts(set: &BTreeSet<usize>) -> Vec<HostIndex> {
         set.iter().copied().map(HostIndex).collect()
+    }
+
+    #[test]
+    fn each_second_host_has_one_of_the_first_in_turn() {
+        let [from, to] = [BTreeSet::from([1, 2]), BTreeSet::from([2, 3, 4, 5])].map(|set| hosts(&set));
+        let pairs = Pairs { from, to, choice: Choice::Each };
+        let resolved = pairs.resolve(&[], &mut Draw::new(1, Purpose::Pairs, 0));
+        let numbers: Vec<_> = resolved.iter().map(|(from, to)| (from.0, to.0)).collect();
+        assert_eq!(numbers, [(1, 2), (2, 3), (1, 4), (2, 5)]);
+        assert_eq!(pairs.at_most(&[]), 4);
     }
 
     proptest! {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::anyhow;
 use bytes::Bytes;
 use darkswap_core::path::PathKind;
-use darkswap_node::Runtime as _;
 use darkswap_node::event::TransportKind;
+use darkswap_node::{Handle, Runtime as _};
 use darkswap_scenario::Topology;
 use darkswap_scenario::nat::PUBLIC;
 use darkswap_scenario::topology::{Channels, Floods, Job, JobAction, Lie, Orders, Takes};
-use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
 
 use super::cast::Cast;
 use super::channel::{Books, Outbound};
@@ -126,16 +126,19 @@ impl Load {
             return;
         }
         let (peer, circuits) = (self.cast.members()[to].peer_id(), self.cast.circuits(to, &truth.announced(to)));
-        let reached = match circuits.is_empty() {
-            true => false,
-            false => matches!(tokio::time::timeout(REACH, handle.connect(peer, circuits)).await, Ok(Ok(_))),
+        let outcome = match circuits.is_empty() {
+            true => Err("it announces no relay".to_owned()),
+            false => dial(&handle, peer, circuits).await,
         };
-        let now = self.recorder.now();
+        let (now, reached) = (self.recorder.now(), outcome.is_ok());
         let relay = if reached { relay_of(&self.cast, from, to).await } else { String::new() };
         let names = [("from", &*self.cast.members()[from].name), ("to", &*self.cast.members()[to].name)];
         let names = tags(names).with("relay", &relay);
         if reached {
             self.recorder.time("reach_time", now.saturating_sub(begun), names.clone());
+        }
+        if let Err(error) = outcome {
+            self.recorder.event(&self.cast.members()[from].name, "reach_failed", names.clone().with("error", &error));
         }
         // A host that went down meanwhile was not there to be reached.
         if reached || self.cast.handle(to).is_some() {
@@ -244,6 +247,15 @@ impl Load {
                 self.recorder.event(name, "publish_failed", fields);
             }
         }
+    }
+}
+
+/// A dial of `reach`; its error is for people.
+async fn dial(handle: &Handle, peer: PeerId, circuits: Vec<Multiaddr>) -> Result<(), String> {
+    match tokio::time::timeout(REACH, handle.connect(peer, circuits)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no path in time".to_owned()),
     }
 }
 
