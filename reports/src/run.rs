@@ -26,6 +26,8 @@ const NAMED: &[(&str, &[&str])] = &[
     ("convergence_time", &["after"]),
     ("order_bytes", &["to"]),
     ("value_lost", &["asset"]),
+    ("value_gained", &["asset"]),
+    ("circuit_stretch", &["relay"]),
     ("home_change", &["from", "relay"]),
     ("relay_load", &["relay", "of"]),
     ("relay_bytes", &["relay"]),

@@ -64,8 +64,8 @@ pub(crate) fn headlines(scenario: &Scenario) -> Vec<Headline> {
         ),
         headline(
             "Stretch",
-            "round trip over relays by the direct one, median",
-            rank(scenario, "latency_stretch", 500).map(show_ratio),
+            "round trip over the relay of each circuit by the direct one, by the scenario's latencies, median",
+            rank(scenario, "circuit_stretch", 500).map(show_ratio),
         ),
         headline(
             "Fairness",

@@ -10,6 +10,7 @@ mod home;
 mod load;
 mod time;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 pub(crate) use load::mean_share;
@@ -54,13 +55,16 @@ fn natural(name: &str) -> (String, u64) {
     (word.to_owned(), number.parse().unwrap_or(0))
 }
 
-/// A colour for each of the relays that matter most by `weight`; the others are grey.
-fn colours(scenario: &Scenario, weight: impl Fn(&str) -> f64) -> BTreeMap<String, Colour> {
-    let mut ranked: Vec<(f64, String)> = relays(scenario).into_iter().map(|name| (weight(&name), name)).collect();
-    ranked.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    ranked.truncate(COLOURED);
-    // By name within the chosen, so that two plots of one scenario agree where they can.
-    let mut names: Vec<String> = ranked.into_iter().map(|(_, name)| name).collect();
+/// A colour for each of the relays that were home most often, the same in every plot; the others are grey.
+fn colours(scenario: &Scenario) -> BTreeMap<String, Colour> {
+    let mut homes: BTreeMap<&str, usize> = BTreeMap::new();
+    for change in scenario.samples("home_change") {
+        *homes.entry(change.tag("relay")).or_default() += 1;
+    }
+    let mut names = relays(scenario);
+    // Stable: of equals the first by name.
+    names.sort_by_key(|name| Reverse(homes.get(name.as_str()).copied().unwrap_or_default()));
+    names.truncate(COLOURED);
     names.sort_by_key(|name| natural(name));
     names.into_iter().zip(CATEGORIES).collect()
 }

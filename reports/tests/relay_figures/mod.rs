@@ -15,6 +15,8 @@ fn the_choice_of_relays_is_shown_where_there_was_one_and_nowhere_else() {
     assert_eq!(
         titles(&shown),
         [
+            "Failover: out of reach after a relay's death",
+            "Time to reach a host through what it announces",
             "Home relay over time",
             "Reservations by relay",
             "Bytes sent by relay",
@@ -23,17 +25,21 @@ fn the_choice_of_relays_is_shown_where_there_was_one_and_nowhere_else() {
         ]
     );
     assert!(titles(&of("quickstart")).iter().all(|title| !title.contains("elay")));
+    for (tile, value) in [("Failover p95", " s<"), ("Unreachable a day", ">90 s<"), ("Flaps an hour", ">8.57<")] {
+        let found = html.split("<dt>").find(|it| it.starts_with(tile)).unwrap();
+        assert!(found.contains(value), "{found}");
+    }
     assert!(html.contains("<dt>Home relay</dt>") && html.contains("<summary>Relays</summary>"));
 
     // Of the hosts that moved most the first is the one that had no home, and a stroke marks each death.
-    let home = shown[0];
+    let home = shown[2];
     assert!(home.contains(&format!("{} more hosts moved less", HOSTS - 12)), "{home}");
     assert!(home.contains("no home") && home.contains("1 failed, 2 by choice · seed 1"), "{home}");
     assert!(home.find("peer-1<").unwrap() < home.find("peer-10<").unwrap(), "{home}");
-    // Six of eight relays have a colour of their own, those that carried most.
-    let bytes = shown[2];
-    assert!(bytes.contains("2 other relays") && bytes.contains("relay-8") && !bytes.contains(">relay-1<"), "{bytes}");
-    assert!(shown[3].contains("when all 8 relays carry the same, 0.125 when one"), "{}", shown[3]);
+    // Six of eight relays have a colour of their own, those that were home most often.
+    let bytes = shown[4];
+    assert!(bytes.contains("2 other relays") && bytes.contains("relay-6") && !bytes.contains("relay-8"), "{bytes}");
+    assert!(shown[5].contains("when all 8 relays carry the same, 0.125 when one"), "{}", shown[5]);
 
     let csv = std::fs::read_to_string(dir.path().join("out/csv/home_change.csv")).unwrap();
     assert!(csv.starts_with("scenario,seed,commit,at [s],category,from,relay\n"), "{csv}");

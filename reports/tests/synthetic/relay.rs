@@ -32,6 +32,16 @@ pub(crate) fn relay_selection(seed: u64) -> Draft {
             draft.value(at, "relay_bytes", hosts * 1_000.0 * relay as f64, &[("relay", &name)]);
         }
     }
+    for n in 1..=HOSTS / 2 {
+        let (name, time) = (format!("peer-{n}"), dice.tail(0.6));
+        draft.value(31.0 + time, "failover_time", time, &[("to", &name), ("relay", "relay-1"), ("fault", "crash")]);
+        draft.value(60.0, "unreachable_per_day", 90.0, &[("host", &name)]);
+        for second in 40..50 {
+            let tags = [("from", "watcher"), ("to", name.as_str()), ("relay", "relay-3")];
+            draft.category(f64::from(second), "reach", "reached", &tags);
+            draft.value(f64::from(second), "reach_time", dice.tail(0.15), &tags);
+        }
+    }
     draft.fault("crash", "relay-1", 30.0, None, 1);
     for relay in 1..=RELAYS {
         let name = format!("relay-{relay}");

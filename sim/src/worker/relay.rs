@@ -113,9 +113,13 @@ impl RelayBook {
             }
             Event::ReservationAccepted { relay, renewal: false, .. } => self.lock().answer(host, *relay, true),
             Event::ReservationLost { relay, .. } => self.lock().answer(host, *relay, false),
-            Event::ConnectionOpened { path: PathKind::Relayed, dialer: true, address, .. } => {
-                if let Some(relay) = relay_of(address) {
-                    *self.lock().circuits.entry(relay).or_default() += 1;
+            Event::ConnectionOpened { peer, path: PathKind::Relayed, dialer: true, address, .. } => {
+                let Some(relay) = relay_of(address) else { return };
+                *self.lock().circuits.entry(relay).or_default() += 1;
+                let Some((other, over)) = cast.index_of(*peer).zip(cast.index_of(relay)) else { return };
+                if let Some(stretch) = self.latencies.detour(host, over, other) {
+                    let (to, relay) = (cast.name_of(*peer), cast.name_of(relay));
+                    recorder.value("circuit_stretch", stretch, tags([("from", from), ("to", &to), ("relay", &relay)]));
                 }
             }
             Event::Ping { peer, path: PathKind::Relayed, round_trip } => {

@@ -26,6 +26,7 @@ const LESS: &[&str] = &[
     "broadcast_time",
     "channel_open_time",
     "channel_time",
+    "circuit_stretch",
     "connect_time",
     "control_traffic",
     "convergence_time",

@@ -194,6 +194,13 @@ pub const FIGURES: &[Figure] = &[
         categories: &[],
         about: "Round-trip time of each ping over a relayed path, over that of the direct way as the scenario has it: both access links and the regions between, without jitter and queues. Pairs behind a shared NAT have none.",
     },
+    Figure {
+        name: "circuit_stretch",
+        unit: Unit::Ratio,
+        tags: &["from", "to", "relay"],
+        categories: &[],
+        about: "Round-trip time of the way over the relay of each circuit that was opened, over that of the direct way, both as the scenario has them: what the choice of the relay costs, without jitter, queues and the relay's own work.",
+    },
     share(
         "relay_load",
         &["relay", "of"],
@@ -353,6 +360,11 @@ pub const FIGURES: &[Figure] = &[
         "value_lost",
         &["host", "asset"],
         "What each trader that does not lie has less on the confirmed chain than what it was founded with, the swaps whose transaction is in a block and the fees that it agreed to explain: satoshis, and units of each rune.",
+    ),
+    count(
+        "value_gained",
+        &["host", "asset"],
+        "What each trader that does not lie has more on the confirmed chain than the same explains: as `value_lost`, the other way round. Bitcoin that somebody paid to it besides swaps is such a gain.",
     ),
     count(
         "trade_fault",

@@ -33,11 +33,7 @@ pub(super) fn figure(scenario: &Scenario) -> Result<Option<Figure>, PlotError> {
     let (all, mut seen) = (names.len(), BTreeSet::new());
     // Of each host the worst seed: otherwise one host that moves in every seed would fill the figure.
     hosts.retain(|host| seen.len() < ROWS && seen.insert(host.name));
-    let weight = |relay: &str| {
-        let times = hosts.iter().flat_map(|host| &host.changes).filter(|change| change.tag("relay") == relay);
-        times.count() as f64
-    };
-    let colours = colours(scenario, weight);
+    let colours = colours(scenario);
     let several = scenario.runs.len() > 1;
     let rows: Vec<Row> = hosts.iter().map(|host| host.row(&colours, several)).collect();
     let title = "Home relay over time";

@@ -61,7 +61,7 @@ pub(super) fn figures(scenario: &Scenario) -> Result<Vec<Figure>, PlotError> {
 fn by_relay(scenario: &Scenario, carried: &Carried) -> Result<Option<Figure>, PlotError> {
     let Some(buckets) = buckets(scenario, carried) else { return Ok(None) };
     let share = |relay: &str| mean_share(scenario, relay, carried.of);
-    let colours = colours(scenario, share);
+    let colours = colours(scenario);
     let times = buckets.times();
     let mut layers = Vec::new();
     let mut others =

@@ -37,18 +37,26 @@ pub(super) fn outages(scenario: &Scenario) -> Result<Vec<Figure>, PlotError> {
 
 /// What the way over relays costs.
 pub(super) fn stretch(scenario: &Scenario) -> Result<Option<Figure>, PlotError> {
-    let name = "latency_stretch";
-    let values: Vec<f64> = scenario.samples(name).map(|sample| sample.value).collect();
-    let curve = Curve { label: "pings over relays".into(), colour: BLUE, stroke: Stroke::Solid, values };
+    let curve = |name: &'static str, label: &str, colour| Curve {
+        label: label.into(),
+        colour,
+        stroke: Stroke::Solid,
+        values: scenario.samples(name).map(|sample| sample.value).collect(),
+    };
+    let curves = vec![
+        curve("circuit_stretch", "circuits, by the map", BLUE),
+        curve("latency_stretch", "pings, as measured", ORANGE),
+    ];
     let title = "Latency stretch";
-    let plot = cdf::draw(title, "relayed round trip over the direct one", Quantity::Ratio, vec![curve])?;
+    let plot = cdf::draw(title, "round trip over the relay by the direct one", Quantity::Ratio, curves)?;
     Ok(plot.map(|plot| Figure {
         title: title.into(),
-        reading: "Height is the share of pings over relays whose round trip was at most so many times that of the direct way through the \
-                  network; 1 is no detour, and below 1 the way over the relay is shorter than the direct one."
+        reading: "How many times as long the way over a relay is as the direct way through the network: 1 is no detour. Circuits: what \
+                  the choice of the relay costs, by the scenario's latencies, one sample for each that was opened. Pings: the same with \
+                  queues, jitter and the relay's work, one sample for each ping over a relay."
             .into(),
         plot,
         notes: Vec::new(),
-        tables: vec![name],
+        tables: vec!["circuit_stretch", "latency_stretch"],
     }))
 }

@@ -49,7 +49,13 @@ impl Latencies {
         Some((one.access + *core + other.access) * 2)
     }
 
-    /// How often a round trip is as long as the direct one.
+    /// How many times as long the round trip over a relay is as the direct one.
+    pub(super) fn detour(&self, one: usize, relay: usize, other: usize) -> Option<f64> {
+        let over = self.round_trip(one, relay)? + self.round_trip(relay, other)?;
+        self.stretch(one, other, over)
+    }
+
+    /// How many times as long a round trip is as the direct one.
     pub(super) fn stretch(&self, one: usize, other: usize, round_trip: Duration) -> Option<f64> {
         let direct = self.round_trip(one, other).filter(|direct| !direct.is_zero())?;
         Some(round_trip.as_secs_f64() / direct.as_secs_f64())
@@ -92,5 +98,10 @@ expect: [max(crash) == 0]
         assert_eq!(milliseconds(one, two), None, "the way over the LAN is none through the regions");
         assert_eq!(latencies.stretch(one, far, Duration::from_millis(153)), Some(1.5));
         assert_eq!(milliseconds(one, 99), None);
+        assert_eq!(
+            latencies.detour(one, relay, far),
+            Some(116.0 / 102.0),
+            "a relay beside the far end costs its access link"
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bitcoin::Txid;
 use darkswap_scenario::topology::{Moment, Step, TradeLie};
 use darkswap_trade::order::{Side, TraderKey};
-use darkswap_trade::settlement::{Claim, Fault, Verdict};
+use darkswap_trade::settlement::{Claim, Fault, Verdict, Wealth};
 use darkswap_trade::swap::{ANSWER, GRACE, Phase, Role, SwapId};
 use darkswap_trader::command::{Command, Reply, SwapReport};
 use tokio::sync::oneshot;
@@ -208,11 +208,14 @@ impl Desk<'_> {
 
     fn record_verdict(self, host: usize, trader: TraderKey, verdict: &Verdict) {
         let Some(bitcoin) = self.cast.bitcoin() else { return };
-        let lost = verdict.lost.get(&trader).cloned().unwrap_or_default();
+        let of = |wealth: &BTreeMap<TraderKey, Wealth>| wealth.get(&trader).cloned().unwrap_or_default();
+        let (lost, gained) = (of(&verdict.lost), of(&verdict.gained));
         let names = |asset: &str| self.tags(host).with("asset", asset);
-        self.recorder.value("value_lost", lost.bitcoin.to_sat() as f64, names("bitcoin"));
-        for (asset, units) in &lost.assets {
-            self.recorder.value("value_lost", *units as f64, names(&bitcoin.asset_name(asset)));
+        for (figure, wealth) in [("value_lost", &lost), ("value_gained", &gained)] {
+            self.recorder.value(figure, wealth.bitcoin.to_sat() as f64, names("bitcoin"));
+            for (asset, units) in &wealth.assets {
+                self.recorder.value(figure, *units as f64, names(&bitcoin.asset_name(asset)));
+            }
         }
         if verdict.lost.contains_key(&trader) {
             self.recorder.event(self.name(host), "value_lost", tags([("what", &*lost.to_string())]));
