@@ -43,7 +43,7 @@ mod wire;
 
 pub use client::{Client, ClientError, EventStream};
 pub use event_record::event_record;
-pub use reply::{ErrorKind, Path, PeerReport, ReceiptReport, Refusal, Reply, StatusReport};
+pub use reply::{ErrorKind, Path, PeerReport, QualityReport, ReceiptReport, Refusal, Reply, StatusReport};
 pub use request::{Payload, PayloadError, Request};
 pub use server::{BindError, Server};
 pub use subscribers::Subscribers;

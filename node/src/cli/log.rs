@@ -131,6 +131,8 @@ fn level(event: &Event) -> Level {
         | Event::ConnectionOpened { .. }
         | Event::ConnectionClosed { .. }
         | Event::PathFailed { .. }
+        | Event::QualityAction { .. }
+        | Event::QualityRecovered { .. }
         | Event::HolePunch { .. }
         | Event::Negotiation { .. }
         | Event::IceState { .. }
@@ -140,6 +142,7 @@ fn level(event: &Event) -> Level {
         | Event::MessageDuplicate { .. } => Level::DEBUG,
         Event::RelayProbed { .. }
         | Event::Ping { .. }
+        | Event::Quality { .. }
         | Event::MessageReceived { .. }
         | Event::MessageDelivered { .. }
         | Event::Gossip { .. } => Level::TRACE,

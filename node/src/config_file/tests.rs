@@ -116,7 +116,7 @@ wallet = "/keys/wallet.age"
 passphrase_file = "passphrase"
 key_file = ""
 [bandwidth]
-node_sends = [{ from = "08:00", to = "18:00", rate = "2MiB" }]
+node_sends = [{{ from = "08:00", to = "18:00", rate = "2MiB" }}]
 node_receives = "3MiB"
 connection_sends = "4MiB"
 connection_receives = "5MiB"

@@ -6,7 +6,7 @@ use darkswap_core::path::Input;
 use libp2p::{Multiaddr, PeerId, gossipsub};
 use tokio::sync::oneshot;
 
-use super::peer::{PathWaiter, Submitted};
+use super::peer::{Connection, PathWaiter, Submitted};
 use super::{Lookup, Node};
 use crate::handle::{Command, CommandError, PeerStatus, Receipt, Status};
 
@@ -126,7 +126,9 @@ impl Node {
                     path: peer.path.best(),
                     address: best.map(|connection| connection.address.clone()),
                     connections: peer.connections.len(),
+                    transport: best.map(|connection| connection.transport),
                     round_trip: best.and_then(|connection| connection.round_trip),
+                    quality: best.map(Connection::quality),
                     pending: peer.outbox.len(),
                     agent: peer.agent.clone(),
                 }

@@ -6,6 +6,7 @@
 //! | `peer`, `address_book`, `relays` | what the loop keeps |
 //! | `drive` | carries out what a peer's machines ask for |
 //! | `negotiation` | what comes of signalling |
+//! | `quality` | scores connections and acts on bad ones |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
 //! | `command` | carries out what the application asks for |
 //! | `trading` | the trader's network: gossip of orders, its protocols, its paths |
@@ -17,6 +18,7 @@ mod command;
 mod drive;
 mod negotiation;
 mod peer;
+mod quality;
 mod relays;
 mod swarm_event;
 mod trading;

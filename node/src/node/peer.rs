@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use darkswap_connectivity::quality;
 use darkswap_core::Time;
 use darkswap_core::message::{Inbox, MessageId, Outbox};
 use darkswap_core::path::{ConnectionKey, Machine, PathKind};
-use libp2p::Multiaddr;
 use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
 use super::address_book::AddressBook;
+use super::quality::Scores;
 use crate::event::{HolePunchRole, TransportKind};
 use crate::handle::{CommandError, Receipt};
 use crate::transport::metered::SharedMeter;
@@ -22,6 +24,9 @@ pub(super) type PathWaiter = oneshot::Sender<Result<PathKind, CommandError>>;
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) path: Machine,
+    pub(super) quality: quality::Machine,
+    /// The relay that is not to be used for the next circuit.
+    pub(super) avoided: Option<PeerId>,
     pub(super) outbox: Outbox,
     pub(super) inbox: Inbox,
     pub(super) book: AddressBook,
@@ -49,6 +54,7 @@ pub(super) struct Connection {
     pub(super) disturbed: bool,
     /// What was measured of it.
     pub(super) meter: SharedMeter,
+    pub(super) scores: Scores,
 }
 
 /// A message whose sender waits.
@@ -68,7 +74,7 @@ impl Peer {
 
     /// When something has to be done for this peer if nothing else happens.
     pub(super) fn deadline(&self) -> Option<Time> {
-        [self.path.deadline(), self.outbox.deadline()].into_iter().flatten().min()
+        [self.path.deadline(), self.outbox.deadline(), self.quality.deadline()].into_iter().flatten().min()
     }
 
     /// Whether nothing is lost when the peer is forgotten.

@@ -11,6 +11,7 @@ use libp2p::{PeerId, autonat, dcutr, gossipsub, identify, kad, ping, relay, requ
 use super::address_book::is_relayed;
 use super::behaviour::BehaviourEvent;
 use super::peer::Connection;
+use super::quality::Scores;
 use super::{Node, explain};
 use crate::config::Reachability;
 use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
@@ -124,6 +125,7 @@ impl Node {
             round_trip: None,
             disturbed: false,
             meter: self.meters.claim(id, endpoint),
+            scores: Scores::default(),
         };
         self.peer(id).connections.insert(key, entry);
         self.report(Event::ConnectionOpened { peer: id, path: kind, transport, address, dialer: endpoint.is_dialer() });
@@ -274,9 +276,11 @@ impl Node {
                 open.round_trip = Some(round_trip);
                 let path = open.kind;
                 self.report(Event::Ping { peer, path, round_trip });
+                self.pinged(peer, key, Some(round_trip));
             }
             // A TCP connection through a dead NAT mapping or router would otherwise look alive for minutes.
             Err(ping::Failure::Timeout) => {
+                self.pinged(peer, key, None);
                 self.swarm.close_connection(connection);
             }
             // libp2p keeps the first time-out to itself; what times out then is the stream of the next ping.
