@@ -48,7 +48,7 @@ pub use client::{Client, ClientError, EventStream};
 pub use event_record::event_record;
 pub use relay_report::RelayReport;
 pub use relay_service_report::{AccountReport, RelayServiceReport};
-pub use reply::{ErrorKind, Path, PeerReport, ReceiptReport, Refusal, Reply, StatusReport};
+pub use reply::{ErrorKind, Path, PeerReport, QualityReport, ReceiptReport, Refusal, Reply, StatusReport};
 pub use request::{Payload, PayloadError, Request};
 pub use server::{BindError, Server};
 pub use subscribers::Subscribers;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use darkswap_connectivity::quality::{Action, Factor, Reason};
 pub use darkswap_connectivity::relay::reservation::HomeReason;
 pub use darkswap_connectivity::relay::server::Denied;
 use darkswap_core::message::MessageId;
@@ -12,6 +13,7 @@ pub use darkswap_webrtc::connection::{CandidateKind, IceState};
 use libp2p::{Multiaddr, PeerId};
 
 use crate::chain::ChainEvent;
+pub use crate::handle::ConnectionQuality;
 
 /// Something that happened in a node.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,6 +209,35 @@ pub enum Event {
         path: PathKind,
         /// Round-trip time.
         round_trip: Duration,
+    },
+    /// How good a connection is: when it is pinged first, when its score enters another class, and once a minute.
+    Quality {
+        /// The remote peer.
+        peer: PeerId,
+        /// Direct, or through a relay.
+        path: PathKind,
+        /// The transport underneath.
+        transport: TransportKind,
+        /// What was measured, and its score.
+        quality: ConnectionQuality,
+    },
+    /// Something is done because the score of the connection to a wanted peer stays low.
+    QualityAction {
+        /// The remote peer.
+        peer: PeerId,
+        /// What.
+        action: Action,
+        /// Why.
+        reason: Reason,
+    },
+    /// The connection to a peer is good again, after something was done.
+    QualityRecovered {
+        /// The remote peer.
+        peer: PeerId,
+        /// How long it was not.
+        low_for: Duration,
+        /// The number of actions that were taken.
+        attempts: u32,
     },
     /// A message arrived, for the first time.
     MessageReceived {

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use darkswap_connectivity::quality::Factor;
 use darkswap_core::message::MessageId;
 use darkswap_core::path::PathKind;
 use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::event::TransportKind;
 pub use crate::relay_server::RelayService;
 use crate::relay_status::RelayStatus;
 use crate::trading::Trading;
@@ -118,12 +120,41 @@ pub struct PeerStatus {
     pub address: Option<Multiaddr>,
     /// Number of open connections.
     pub connections: usize,
+    /// Transport of the best path.
+    pub transport: Option<TransportKind>,
     /// Last ping round trip on the best path.
     pub round_trip: Option<Duration>,
+    /// How good the best path is.
+    pub quality: Option<ConnectionQuality>,
     /// Messages that wait for an acknowledgement.
     pub pending: usize,
     /// The `agent_version` that the peer sent with identify, at most 128 characters.
     pub agent: Option<String>,
+}
+
+/// How good a connection is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectionQuality {
+    /// The relay that it goes through.
+    pub relay: Option<PeerId>,
+    /// From 0, useless, to 100.
+    pub score: u8,
+    /// What costs most points.
+    pub weakest: Factor,
+    /// The smoothed round-trip time of pings; `None` before the first answer.
+    pub round_trip: Option<Duration>,
+    /// The mean deviation of consecutive round-trip times.
+    pub jitter: Duration,
+    /// The share of lost pings, 0.0 to 1.0.
+    pub loss: f64,
+    /// Bytes per second in both directions, of late, while there was something to carry.
+    pub throughput: Option<u64>,
+    /// Bytes that its substreams sent since it was opened.
+    pub sent: u64,
+    /// Bytes that they received.
+    pub received: u64,
+    /// When anything was last received, from the start of the node on.
+    pub last_activity: Duration,
 }
 
 /// A command with the way back for its answer.

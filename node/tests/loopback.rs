@@ -71,3 +71,26 @@ async fn a_port_that_is_taken_is_reported_with_the_hosts_reason() {
         assert!(error.contains(&taken) && error.contains("in use"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn both_ends_of_a_connection_count_the_same_bytes() {
+    /// What identify, pings and the message protocol add in each direction, and what may be on its way at the end.
+    const OVERHEAD: u64 = 16 << 10;
+    const SIZE: u64 = 1 << 20;
+    for address in ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws"] {
+        let (mut a, mut b) = (Running::start(listening(address)), Running::start(listening(address)));
+        let to = b.address().await;
+        a.handle.connect(b.id(), vec![to]).await.unwrap();
+        a.handle.send(b.id(), Bytes::from(vec![7; 1 << 20])).await.unwrap();
+        let status = a.handle.peers().await.unwrap().remove(0);
+        assert!(status.quality.is_some_and(|quality| quality.sent >= SIZE), "{address}");
+        a.handle.disconnect(b.id()).await.unwrap();
+        let closed = |event: &Event| match event {
+            Event::ConnectionClosed { sent, received, .. } => Some((*sent, *received)),
+            _ => None,
+        };
+        let (ours, theirs) = (a.wait("close", closed).await, b.wait("close", closed).await);
+        assert!((SIZE..SIZE + OVERHEAD).contains(&ours.0), "{address}: {ours:?}");
+        assert!(ours.0.abs_diff(theirs.1) < 1_024 && ours.1.abs_diff(theirs.0) < 1_024, "{ours:?} {theirs:?}");
+    }
+}

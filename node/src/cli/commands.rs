@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use darkswap_node::config_file::peer_address;
-use darkswap_node::control::{Client, Payload, PeerReport, Reply, Request};
+use darkswap_node::control::{Client, Payload, PeerReport, QualityReport, Reply, Request};
 use libp2p::PeerId;
 
 use super::arguments::{Connect, Content, Disconnect, Place, Publish, Send, Shown};
@@ -40,7 +40,19 @@ pub(crate) fn peers(place: &Place, shown: Shown) -> Result<(), Failure> {
     if shown.json {
         return output::print_json(&peers);
     }
-    let names = ["PEER", "PATH", "ROUND TRIP", "CONNECTIONS", "PENDING", "AGENT", "ADDRESS"];
+    let names = [
+        "PEER",
+        "PATH",
+        "SCORE",
+        "ROUND TRIP",
+        "LOSS",
+        "SENT",
+        "RECEIVED",
+        "CONNECTIONS",
+        "PENDING",
+        "AGENT",
+        "ADDRESS",
+    ];
     output::print(&table(names, &peers.into_iter().map(row).collect::<Vec<_>>()))
 }
 
@@ -130,17 +142,37 @@ fn read(reader: impl Read, name: &str) -> Result<Payload, Failure> {
     Ok(Payload::from(&bytes[..]))
 }
 
-fn row(peer: PeerReport) -> [String; 7] {
+fn row(peer: PeerReport) -> [String; 11] {
     let nothing = || "-".to_owned();
+    let quality = peer.quality.as_ref();
+    let path = peer.path.map_or_else(nothing, |path| path.name().to_owned());
+    let of = |show: fn(&QualityReport) -> String| quality.map_or_else(nothing, show);
     [
         peer.peer.to_string(),
-        peer.path.map_or_else(nothing, |path| path.name().to_owned()),
+        match peer.transport {
+            Some(transport) if quality.is_none_or(|quality| quality.relay.is_none()) => format!("{path} {transport}"),
+            _ => path,
+        },
+        of(|quality| quality.score.to_string()),
         peer.round_trip_seconds.map_or_else(nothing, milliseconds),
+        of(|quality| format!("{:.1} %", quality.loss * 100.0)),
+        of(|quality| bytes(quality.sent_bytes)),
+        of(|quality| bytes(quality.received_bytes)),
         peer.connections.to_string(),
         peer.pending.to_string(),
         peer.agent.unwrap_or_else(nothing),
         peer.address.map_or_else(nothing, |address| address.to_string()),
     ]
+}
+
+/// A number of bytes in the largest binary unit of which there is one: `1.4 MiB`.
+fn bytes(count: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let power = (count.max(1).ilog2() / 10) as usize;
+    match power {
+        0 => format!("{count} B"),
+        _ => format!("{:.1} {}", count as f64 / (1_u64 << (10 * power)) as f64, units[power]),
+    }
 }
 
 pub(crate) fn milliseconds(seconds: f64) -> String {
@@ -149,4 +181,15 @@ pub(crate) fn milliseconds(seconds: f64) -> String {
 
 pub(crate) fn unexpected() -> Failure {
     Failure::failed("the node answered something else than what was asked")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn bytes_are_shown_in_the_largest_unit() {
+        let shown = [0, 1_023, 1_024, 1_500_000, u64::MAX].map(bytes);
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.4 MiB", "16.0 EiB"]);
+    }
 }

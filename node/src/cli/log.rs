@@ -149,6 +149,8 @@ fn level(event: &Event) -> Level {
         | Event::ConnectionClosed { .. }
         | Event::Doubt { .. }
         | Event::PathFailed { .. }
+        | Event::QualityAction { .. }
+        | Event::QualityRecovered { .. }
         | Event::HolePunch { .. }
         | Event::Negotiation { .. }
         | Event::IceState { .. }
@@ -158,6 +160,7 @@ fn level(event: &Event) -> Level {
         | Event::MessageDuplicate { .. } => Level::DEBUG,
         Event::RelayProbed { .. }
         | Event::Ping { .. }
+        | Event::Quality { .. }
         | Event::MessageReceived { .. }
         | Event::MessageDelivered { .. }
         | Event::Gossip { .. } => Level::TRACE,

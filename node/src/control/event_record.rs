@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::chain_record::chain_record;
 use super::relay_record::relay_record;
-use super::reply::Path;
+use super::reply::{Path, QualityReport};
 use super::request::Payload;
 use super::trade_record::trade_record;
 use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
@@ -81,6 +81,23 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::Ping { peer, path, round_trip } => json!({
             "event": "ping", "peer": text(peer), "path": path_name(path), "round_trip_seconds": seconds(round_trip),
         }),
+        Event::Quality { peer, path, transport, quality } => {
+            let report = QualityReport::from(quality);
+            let mut record = json!({
+                "event": "quality", "peer": text(peer), "path": path_name(path), "transport": transport_name(transport),
+            });
+            if let (Some(record), Ok(Value::Object(report))) = (record.as_object_mut(), serde_json::to_value(report)) {
+                record.extend(report);
+            }
+            record
+        }
+        Event::QualityAction { peer, action, reason } => json!({
+            "event": "quality_action", "peer": text(peer), "action": action.name(), "score": reason.score.points,
+            "weakest": reason.weakest().name(), "low_for_seconds": seconds(&reason.low_for), "attempt": reason.attempt,
+        }),
+        Event::QualityRecovered { peer, low_for, attempts } => json!({
+            "event": "quality_recovered", "peer": text(peer), "low_for_seconds": seconds(low_for), "attempts": attempts,
+        }),
         Event::MessageReceived { peer, id, path, payload } => json!({
             "event": "message_received", "peer": text(peer), "id": message_id(id), "path": path_name(path),
             "payload": Payload::from(&payload[..]),
@@ -130,7 +147,7 @@ fn path_name(path: &PathKind) -> impl Serialize + use<> {
     Path::from(*path)
 }
 
-fn transport_name(transport: &TransportKind) -> &'static str {
+pub(super) fn transport_name(transport: &TransportKind) -> &'static str {
     match transport {
         TransportKind::Quic => "quic",
         TransportKind::Tcp => "tcp",

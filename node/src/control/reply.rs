@@ -5,10 +5,11 @@ use darkswap_trader::command;
 use libp2p::{Multiaddr, PeerId};
 use serde::{Deserialize, Serialize};
 
+use super::event_record::transport_name;
 use super::relay_report::RelayReport;
 use super::relay_service_report::RelayServiceReport;
 use super::text;
-use crate::handle::{CommandError, PeerStatus, Receipt, Status};
+use crate::handle::{CommandError, ConnectionQuality, PeerStatus, Receipt, Status};
 use crate::trading::TradingError;
 
 /// What a node answers when it did what was asked.
@@ -72,12 +73,41 @@ pub struct PeerReport {
     pub address: Option<Multiaddr>,
     /// Number of open connections.
     pub connections: usize,
+    /// Transport of the best path.
+    pub transport: Option<String>,
     /// Last ping round trip on the best path.
     pub round_trip_seconds: Option<f64>,
+    /// How good the best path is.
+    pub quality: Option<QualityReport>,
     /// Messages that wait for an acknowledgement.
     pub pending: usize,
     /// What the peer calls its program. Hostile text is possible.
     pub agent: Option<String>,
+}
+
+/// How good a connection is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QualityReport {
+    /// Peer id of the relay that it goes through.
+    pub relay: Option<String>,
+    /// From 0, useless, to 100.
+    pub score: u8,
+    /// What costs most points: `latency`, `jitter`, `loss`, `throughput` or `relayed`.
+    pub weakest: String,
+    /// The smoothed round-trip time of pings.
+    pub smoothed_seconds: Option<f64>,
+    /// The mean deviation of consecutive round-trip times.
+    pub jitter_seconds: f64,
+    /// The share of lost pings, 0.0 to 1.0.
+    pub loss: f64,
+    /// Bytes per second in both directions, of late, while there was something to carry.
+    pub throughput: Option<u64>,
+    /// Bytes that its substreams sent since it was opened.
+    pub sent_bytes: u64,
+    /// Bytes that they received.
+    pub received_bytes: u64,
+    /// When anything was last received, in seconds from the start of the node.
+    pub last_activity_seconds: f64,
 }
 
 /// What the receiver's acknowledgement of a message tells.
@@ -187,9 +217,28 @@ impl From<PeerStatus> for PeerReport {
             path: status.path.map(Path::from),
             address: status.address,
             connections: status.connections,
+            transport: status.transport.map(|transport| transport_name(&transport).to_owned()),
             round_trip_seconds: status.round_trip.map(|time| time.as_secs_f64()),
+            quality: status.quality.as_ref().map(QualityReport::from),
             pending: status.pending,
             agent: status.agent,
+        }
+    }
+}
+
+impl From<&ConnectionQuality> for QualityReport {
+    fn from(quality: &ConnectionQuality) -> Self {
+        Self {
+            relay: quality.relay.map(|relay| relay.to_string()),
+            score: quality.score,
+            weakest: quality.weakest.name().to_owned(),
+            smoothed_seconds: quality.round_trip.map(|time| time.as_secs_f64()),
+            jitter_seconds: quality.jitter.as_secs_f64(),
+            loss: quality.loss,
+            throughput: quality.throughput,
+            sent_bytes: quality.sent,
+            received_bytes: quality.received,
+            last_activity_seconds: quality.last_activity.as_secs_f64(),
         }
     }
 }

@@ -19,9 +19,9 @@ use crate::Runtime;
 use crate::config::{Config, Reachability};
 use crate::limits::{Limits, fixed};
 use crate::message_codec::{Codec, PROTOCOL};
-use crate::{relay_load, relay_server};
 use crate::trading::{self, ORDERS};
 use crate::transport::webrtc::signalling;
+use crate::{relay_load, relay_server};
 
 /// What identify tells of the protocol family and the program.
 const PROTOCOL_FAMILY: &str = "/darkswap/1";

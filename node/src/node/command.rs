@@ -7,7 +7,7 @@ use libp2p::{Multiaddr, PeerId, gossipsub};
 use tokio::sync::oneshot;
 
 use super::Node;
-use super::peer::{PathWaiter, Submitted};
+use super::peer::{Connection, PathWaiter, Submitted};
 use crate::handle::{Command, CommandError, PeerStatus, Receipt, Status};
 
 impl Node {
@@ -119,7 +119,9 @@ impl Node {
                     path: peer.path.best(),
                     address: best.map(|connection| connection.address.clone()),
                     connections: peer.connections.len(),
+                    transport: best.map(|connection| connection.transport),
                     round_trip: best.and_then(|connection| connection.round_trip),
+                    quality: best.map(Connection::quality),
                     pending: peer.outbox.len(),
                     agent: peer.agent.clone(),
                 }

@@ -12,7 +12,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use super::address_book::AddressBook;
 use super::doubt::Request;
 use super::peer::Peer;
-use super::{Node, explain, random};
+use super::{Node, explain, quality, random};
 use crate::event::Event;
 use crate::handle::CommandError;
 use crate::message_codec::Message;
@@ -27,6 +27,8 @@ impl Node {
             let path = Machine::new(self.handle.peer_id() < id, random(self.runtime.as_ref()));
             let peer = Peer {
                 path: if self.config.webrtc.enabled { path.with_negotiation() } else { path },
+                quality: quality::machine(random(self.runtime.as_ref())),
+                avoided: None,
                 outbox: Outbox::new(
                     self.session,
                     self.config.limits.pending_messages,
@@ -87,6 +89,7 @@ impl Node {
     pub(super) fn drive(&mut self, id: PeerId) {
         let now = self.now();
         self.drain_doubt(id);
+        self.improve(now, id);
         while let Some(output) = self.peers.get_mut(&id).and_then(|peer| peer.path.poll()) {
             self.on_path_output(now, id, output);
         }
@@ -156,6 +159,11 @@ impl Node {
         let mut addresses = self.peers.get(&id).map(|peer| peer.book.of(kind)).unwrap_or_default();
         if kind == PathKind::Relayed && addresses.is_empty() {
             addresses = self.relays.circuits_to(id);
+        }
+        if kind == PathKind::Relayed
+            && let Some(others) = self.circuits_past_the_avoided(id)
+        {
+            addresses = others;
         }
         let options = DialOpts::peer_id(id).addresses(addresses).condition(PeerCondition::Always).build();
         let connection = options.connection_id();

@@ -7,6 +7,7 @@
 //! | `drive` | carries out what a peer's machines ask for |
 //! | `doubt`, `alive` | connections on which nothing comes back |
 //! | `negotiation` | what comes of signalling |
+//! | `quality` | scores connections and acts on bad ones |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
 //! | `discovery` | finds relays and peers in the DHT |
 //! | `command` | carries out what the application asks for |
@@ -23,6 +24,7 @@ mod doubt;
 mod drive;
 mod negotiation;
 mod peer;
+mod quality;
 mod relay_service;
 mod relays;
 mod swarm_event;

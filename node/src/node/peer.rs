@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use darkswap_connectivity::doubt;
+use darkswap_connectivity::{doubt, quality};
 use darkswap_core::Time;
 use darkswap_core::message::{Inbox, MessageId, Outbox};
 use darkswap_core::path::{ConnectionKey, Machine, PathKind};
-use libp2p::Multiaddr;
 use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
 use super::address_book::AddressBook;
 use super::doubt::Request;
+use super::quality::Scores;
 use crate::event::{HolePunchRole, TransportKind};
 use crate::handle::{CommandError, Receipt};
 use crate::transport::metered::SharedMeter;
@@ -25,6 +26,9 @@ pub(super) type PathWaiter = oneshot::Sender<Result<PathKind, CommandError>>;
 pub(super) struct Peer {
     pub(super) path: Machine,
     pub(super) doubt: doubt::Machine<Request>,
+    pub(super) quality: quality::Machine,
+    /// The relay that is not to be used for the next circuit.
+    pub(super) avoided: Option<PeerId>,
     pub(super) outbox: Outbox,
     pub(super) inbox: Inbox,
     pub(super) book: AddressBook,
@@ -52,6 +56,7 @@ pub(super) struct Connection {
     pub(super) disturbed: bool,
     /// What was measured of it.
     pub(super) meter: SharedMeter,
+    pub(super) scores: Scores,
 }
 
 /// A message whose sender waits.
@@ -71,7 +76,8 @@ impl Peer {
 
     /// When something has to be done for this peer if nothing else happens.
     pub(super) fn deadline(&self) -> Option<Time> {
-        [self.path.deadline(), self.outbox.deadline(), self.doubt.deadline()].into_iter().flatten().min()
+        let deadlines = [self.path.deadline(), self.outbox.deadline(), self.doubt.deadline(), self.quality.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Whether nothing is lost when the peer is forgotten.

@@ -13,6 +13,7 @@ use super::address_book::is_relayed;
 use super::behaviour::BehaviourEvent;
 use super::doubt::Request;
 use super::peer::Connection;
+use super::quality::Scores;
 use super::{Node, explain};
 use crate::config::Reachability;
 use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
@@ -126,6 +127,7 @@ impl Node {
             round_trip: None,
             disturbed: false,
             meter: self.meters.claim(id, endpoint),
+            scores: Scores::default(),
         };
         self.peer(id).connections.insert(key, entry);
         if !is_signalled {
@@ -280,10 +282,12 @@ impl Node {
                 let path = open.kind;
                 self.round_trip(connection, round_trip);
                 self.report(Event::Ping { peer, path, round_trip });
+                self.pinged(peer, key, Some(round_trip));
                 self.drive(peer);
             }
             // A TCP connection through a dead NAT mapping or router would otherwise look alive for minutes.
             Err(ping::Failure::Timeout) => {
+                self.pinged(peer, key, None);
                 self.swarm.close_connection(connection);
             }
             // libp2p keeps the first time-out to itself; what times out then is the stream of the next ping.

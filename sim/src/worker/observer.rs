@@ -113,6 +113,29 @@ impl Observer {
                 let tags = tags([("from", self.name()), ("to", &to), ("path", path_name(*path))]);
                 self.recorder.time("round_trip", *round_trip, tags);
             }
+            Event::Quality { peer, path, quality, .. } => {
+                let to = self.cast.name_of(*peer);
+                let tags = tags([("from", self.name()), ("to", &to), ("path", path_name(*path))]);
+                if let Some(rate) = quality.throughput {
+                    self.recorder.value("throughput", rate as f64, tags.clone());
+                }
+                let relay = quality.relay.map_or_else(String::new, |relay| self.cast.name_of(relay));
+                let tags = tags.with("relay", &relay).with("weakest", quality.weakest.name());
+                self.recorder.value("quality", f64::from(quality.score), tags);
+            }
+            Event::QualityAction { peer, action, reason } => {
+                let to = self.cast.name_of(*peer);
+                self.recorder.category("quality_action", action.name(), tags([("from", self.name()), ("to", &to)]));
+                let fields = self.peer_fields(*peer).with("action", action.name());
+                let fields = fields.with("score", &reason.score.points.to_string());
+                let fields = fields.with("weakest", reason.weakest().name());
+                let fields = fields.with("low_for", &format!("{:?}", reason.low_for));
+                self.event("quality_action", fields.with("attempt", &reason.attempt.to_string()));
+            }
+            Event::QualityRecovered { peer, low_for, attempts } => {
+                let fields = self.peer_fields(*peer).with("low_for", &format!("{low_for:?}"));
+                self.event("quality_recovered", fields.with("attempts", &attempts.to_string()));
+            }
             Event::MessageReceived { peer, id, path, payload } => {
                 let Some(from) = self.cast.index_of(*peer) else { return };
                 if !self.ledger.receive(from, self.host, *id, payload.len()) {

@@ -37,6 +37,18 @@ pub enum Action {
     Reconnect,
 }
 
+impl Action {
+    /// Its name in events and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upgrade => "upgrade",
+            Self::SwitchRelay => "switch_relay",
+            Self::Reconnect => "reconnect",
+        }
+    }
+}
+
 /// Why something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reason {
@@ -169,6 +181,7 @@ impl Machine {
     fn advance(&mut self, now: Time) {
         let (Some((score, way, at)), Some(low_since)) = (self.last, self.low_since) else { return };
         if now > at + STALE {
+            self.last = None;
             return;
         }
         let low_for = now.saturating_sub(low_since);
@@ -284,6 +297,7 @@ mod tests {
         let mut machine = Machine::new(7);
         step(&mut machine, at(0), scored(10, Way::Relayed));
         assert_eq!(step(&mut machine, at(0) + STALE * 2, Input::Tick), None);
+        assert_eq!(machine.deadline(), None, "nothing is due until the next score");
     }
 
     proptest! {

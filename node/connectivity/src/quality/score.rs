@@ -34,15 +34,23 @@ pub enum Factor {
     Relayed,
 }
 
-impl fmt::Display for Factor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Factor {
+    /// Its name in events and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Latency => "latency",
             Self::Jitter => "jitter",
             Self::Loss => "loss",
             Self::Throughput => "throughput",
             Self::Relayed => "relayed",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

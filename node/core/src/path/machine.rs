@@ -277,9 +277,9 @@ impl Machine {
     }
 
     fn recovered(&mut self, now: Time, connection: ConnectionKey) {
-        if let Some(open) = self.connections.get_mut(&connection)
-            && std::mem::take(&mut open.disturbed)
-        {
+        let Some(open) = self.connections.get_mut(&connection) else { return };
+        open.replaced = false;
+        if std::mem::take(&mut open.disturbed) {
             open.sound_since = now;
         }
     }

@@ -149,7 +149,7 @@ pub enum Input {
         /// Its number.
         connection: ConnectionKey,
     },
-    /// A disturbed connection works again.
+    /// A connection that was disturbed, or to be replaced, works again.
     Recovered {
         /// Its number.
         connection: ConnectionKey,

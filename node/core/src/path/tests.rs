@@ -361,6 +361,17 @@ fn a_bad_connection_stays_when_no_other_one_comes_about() {
 }
 
 #[test]
+fn a_bad_connection_that_recovered_is_not_replaced_any_more() {
+    let mut machine = wanted();
+    step(&mut machine, at(0), opened(1, DIRECT));
+    step(&mut machine, at(60), Input::Replace { connection: key(1) });
+    step(&mut machine, at(65), Input::DialFailed { kind: DIRECT });
+    step(&mut machine, at(90), Input::Recovered { connection: key(1) });
+    step(&mut machine, at(100), opened(2, DIRECT));
+    assert_eq!(step(&mut machine, at(100) + LINGER, Input::Tick), [Output::Close { connection: key(2) }]);
+}
+
+#[test]
 fn a_bad_circuit_is_replaced_by_a_direct_connection_as_well() {
     let mut machine = wanted();
     step(&mut machine, at(0), Input::DialFailed { kind: DIRECT });

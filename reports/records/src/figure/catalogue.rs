@@ -91,6 +91,22 @@ pub const FIGURES: &[Figure] = &[
     category("dial", &["succeeded", "failed"], &["from", "to", "transport"], "Outcome of each dialled address."),
     // Traffic.
     seconds("round_trip", &["from", "to", "path"], "Round-trip time that a ping measured."),
+    count(
+        "quality",
+        &["from", "to", "path", "relay", "weakest"],
+        "Score of a connection, 0 to 100: when it is pinged first, when its score enters another class (below 40, to 59, from 60), and once a minute.",
+    ),
+    bytes(
+        "throughput",
+        &["from", "to", "path"],
+        "Bytes per second of a connection in both directions, with each score, of one that had something to carry in the last minute.",
+    ),
+    category(
+        "quality_action",
+        &["upgrade", "switch_relay", "reconnect"],
+        &["from", "to"],
+        "What a node did because the score of its connection to a wanted peer stayed low.",
+    ),
     category(
         "message",
         &["delivered", "failed", "duplicate", "lost"],
