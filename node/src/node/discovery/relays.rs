@@ -12,7 +12,7 @@ use super::schedule::Search;
 use super::{relay_key, without_peer};
 use crate::config::{Config, PeerAddress};
 use crate::event::Event;
-use crate::limits::fixed::dht::{RELAY_ADDRESSES, RELAYS_FOUND, RELAYS_PER_SEARCH};
+use crate::limits::fixed::dht::{RELAY_ADDRESSES, RELAYS_ENOUGH, RELAYS_FOUND, RELAYS_PER_SEARCH};
 use crate::transport::webrtc::signalled::address::is_signalled;
 
 /// The search, and what it found.
@@ -137,9 +137,11 @@ impl Node {
             }
         }
         let (now, random) = (self.now(), random(self.runtime.as_ref()));
+        let reserved = !self.relays.held().is_empty();
         let search = &mut self.discovery.relays;
-        // Those whose addresses are still asked for will be known in a moment.
+        // Those whose addresses are still asked for will be known in a moment. As long as none of them serves us, they are too few.
         let known = search.known() + search.asked.len();
+        let known = if reserved { known } else { known.min(RELAYS_ENOUGH - 1) };
         search.schedule.ended(now, known, random);
     }
 
