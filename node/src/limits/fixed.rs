@@ -236,14 +236,14 @@ pub mod dht {
     pub const PUBLISH_AGAIN: Duration = Duration::from_secs(10 * 60);
     /// The first and the largest mean pause after a publication that reached nobody.
     pub const PUBLISH_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
-    /// Known relays that are enough to choose from: a home, standbys that fail independently, and some to compare with.
+    /// Found relays that are enough to choose from: a home, standbys that fail independently, and some to compare with.
     pub const RELAYS_ENOUGH: usize = 8;
-    /// The mean pause between two searches for relays while enough are known.
+    /// The mean pause between two searches for relays when enough were found.
     pub const SEARCH_AGAIN: Duration = Duration::from_secs(5 * 60);
-    /// The mean pause while some are known, and not enough.
+    /// The mean pause when some were found, and not enough.
     pub const SEARCH_FEW: Duration = Duration::from_secs(60);
-    /// The first and the largest mean pause while none is known.
-    pub const SEARCH_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+    /// The first and the largest mean pause while none was found. Nodes that start together look before the relays have announced themselves.
+    pub const SEARCH_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(120));
     /// Relays that one search takes up. Servers may name any number.
     pub const RELAYS_PER_SEARCH: usize = 32;
     /// Found relays that are kept in mind; the one that was confirmed longest ago makes room.

@@ -130,6 +130,10 @@ impl Node {
     pub(super) fn announced_changed(&mut self) {
         let now = self.now();
         self.discovery.changed(now);
+        if !self.swarm.external_addresses().any(is_relayed) {
+            // The last circuit went: whoever takes its place is wanted soon.
+            self.discovery.relays.hurry(now);
+        }
     }
 
     /// This relay serves no newcomers any more: it is not announced again. Others forget it within

@@ -13,7 +13,7 @@ use super::schedule::Search;
 use super::{relay_key, without_peer};
 use crate::config::{Config, PeerAddress};
 use crate::event::Event;
-use crate::limits::fixed::dht::{RELAY_ADDRESSES, RELAYS_FOUND, RELAYS_PER_SEARCH};
+use crate::limits::fixed::dht::{RELAY_ADDRESSES, RELAYS_ENOUGH, RELAYS_FOUND, RELAYS_PER_SEARCH};
 use crate::transport::webrtc::signalled::address::is_signalled;
 
 /// The search, and what it found.
@@ -26,7 +26,6 @@ pub(super) struct RelaySearch {
     /// Whose addresses are asked for.
     asked: Vec<(kad::QueryId, PeerId)>,
     found: BTreeMap<PeerId, Found>,
-    configured: BTreeSet<PeerId>,
     /// Whether addresses that are not routed everywhere are believed: in a network whose configured peers have such.
     private: bool,
 }
@@ -48,7 +47,6 @@ impl RelaySearch {
             named: BTreeSet::new(),
             asked: Vec::new(),
             found: BTreeMap::new(),
-            configured: config.relays.iter().map(|relay| relay.peer).collect(),
             private: known().next().is_none() || known().any(is_private),
         }
     }
@@ -93,11 +91,6 @@ impl RelaySearch {
         }
         new
     }
-
-    /// How many relays there are to choose from.
-    fn known(&self) -> usize {
-        self.configured.len() + self.found.keys().filter(|relay| !self.configured.contains(relay)).count()
-    }
 }
 
 impl Node {
@@ -138,9 +131,12 @@ impl Node {
             }
         }
         let (now, random) = (self.now(), random(self.runtime.as_ref()));
+        let reserved = !self.relays.held().is_empty();
         let search = &mut self.discovery.relays;
-        // Those whose addresses are still asked for will be known in a moment.
-        let known = search.known() + search.asked.len();
+        // Configured relays announce themselves as others do, unless it is too early. Those whose addresses are still asked for will be
+        // known in a moment. As long as none serves us, they are too few.
+        let known = search.found.len() + search.asked.len();
+        let known = if reserved { known } else { known.min(RELAYS_ENOUGH - 1) };
         search.schedule.ended(now, known, random);
     }
 
@@ -235,7 +231,6 @@ mod tests {
         }
         assert_eq!(search.found.len(), RELAYS_FOUND);
         assert!(!search.found.contains_key(&relays[0]));
-        assert_eq!(search.known(), RELAYS_FOUND + 1);
     }
 
     proptest! {
