@@ -116,6 +116,7 @@ fn level(event: &Event) -> Level {
         Event::ListenerClosed { reason: Some(_), .. }
         | Event::ReservationLost { .. }
         | Event::MessageFailed { .. }
+        | Event::PoolRefused { .. }
         | Event::Misbehaviour { .. } => Level::WARN,
         Event::Trade(event) => trade_level(event),
         Event::Chain(event) => chain_level(event),
@@ -131,6 +132,7 @@ fn level(event: &Event) -> Level {
         | Event::ConnectionOpened { .. }
         | Event::ConnectionClosed { .. }
         | Event::Doubt { .. }
+        | Event::PoolClosed { .. }
         | Event::PathFailed { .. }
         | Event::HolePunch { .. }
         | Event::Negotiation { .. }

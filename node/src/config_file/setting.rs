@@ -158,7 +158,7 @@ const CONFIRMATIONS: Number = Number {
 const CONNECTIONS: RangeInclusive<u64> = 1..=65_536;
 
 /// Every setting, by table.
-pub(super) static SETTINGS: [Setting; 45] = [
+pub(super) static SETTINGS: [Setting; 46] = [
     Setting::new(
         "node",
         "identity",
@@ -380,6 +380,11 @@ pub(super) static SETTINGS: [Setting; 45] = [
     ),
     size!(gossip_size, KIB..=MIB, "Largest gossip message."),
     count!(peers, 1..=1_000_000, "Peers whose path is kept in mind."),
+    duration!(
+        idle,
+        SECOND..=HOUR.saturating_mul(24),
+        "How long the connections to a peer are kept that this node asked for and does not use any more."
+    ),
     count!(addresses_per_peer, 1..=256, "Addresses that are remembered of one peer."),
     Setting::new(
         "control",

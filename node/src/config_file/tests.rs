@@ -70,9 +70,10 @@ fn every_limit_can_be_set() {
         message_deadline: _,
         gossip_size: _,
         peers: _,
+        idle: _,
         addresses_per_peer: _,
     } = Limits::default();
-    assert_eq!(SETTINGS.iter().filter(|setting| setting.table == "limits").count(), 14);
+    assert_eq!(SETTINGS.iter().filter(|setting| setting.table == "limits").count(), 15);
 }
 
 #[test]
@@ -129,6 +130,7 @@ pending_messages = 8
 message_deadline = "1m30s"
 gossip_size = 4096
 peers = 9
+idle = "3m"
 addresses_per_peer = 3
 [control]
 enabled = false

@@ -62,8 +62,11 @@ pub struct PeerReport {
     pub connections: usize,
     /// Last ping round trip on the best path.
     pub round_trip_seconds: Option<f64>,
-    /// Messages that wait for an acknowledgement.
+    /// Messages that wait for their turn or for an acknowledgement.
     pub pending: usize,
+    /// `idle`, `busy` or `pinned`; `null` when there is no connection.
+    #[serde(default)]
+    pub usage: Option<String>,
     /// What the peer calls its program. Hostile text is possible.
     pub agent: Option<String>,
 }
@@ -174,6 +177,7 @@ impl From<PeerStatus> for PeerReport {
             connections: status.connections,
             round_trip_seconds: status.round_trip.map(|time| time.as_secs_f64()),
             pending: status.pending,
+            usage: status.usage.map(|usage| usage.name().to_owned()),
             agent: status.agent,
         }
     }
@@ -191,7 +195,9 @@ impl From<CommandError> for Refusal {
             CommandError::Stopped => ErrorKind::Stopped,
             CommandError::Unreachable { .. } => ErrorKind::Unreachable,
             CommandError::NotAcknowledged { .. } => ErrorKind::NotAcknowledged,
-            CommandError::LimitReached { .. } => ErrorKind::LimitReached,
+            CommandError::LimitReached { .. } | CommandError::Busy { .. } | CommandError::NoConnection { .. } => {
+                ErrorKind::LimitReached
+            }
             CommandError::NotPublished { .. } => ErrorKind::NotPublished,
         };
         Self { kind, message: error.to_string() }

@@ -5,6 +5,7 @@
 //! | `behaviour` | the libp2p behaviours and their bounds |
 //! | `peer`, `address_book`, `relays` | what the loop keeps |
 //! | `drive` | carries out what a peer's machines ask for |
+//! | `pool`, `limiter` | whose connections are kept, and what goes out first |
 //! | `doubt`, `alive` | connections on which nothing comes back |
 //! | `negotiation` | what comes of signalling |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
@@ -18,8 +19,10 @@ mod candidates;
 mod command;
 mod doubt;
 mod drive;
+mod limiter;
 mod negotiation;
 mod peer;
+mod pool;
 mod relays;
 mod swarm_event;
 mod trading;
@@ -51,7 +54,9 @@ use crate::trading::{Machine, ORDERS, Parts, StartError, Trading, key, link::lin
 use crate::transport::webrtc::{self, DataChannels};
 use crate::transport::{self, TransportError};
 use behaviour::Behaviour;
+use limiter::Limiter;
 use peer::Peer;
+use pool::Pool;
 use relays::Relays;
 use trading::Trades;
 
@@ -106,6 +111,8 @@ pub struct Node {
     peers: BTreeMap<PeerId, Peer>,
     timers: BTreeSet<(Time, PeerId)>,
     relays: Relays,
+    pool: Pool,
+    limiter: Limiter,
     /// Dials of ours under way.
     dials: BTreeMap<ConnectionId, (PeerId, PathKind)>,
     /// Negotiations of ours under way.
@@ -204,6 +211,8 @@ impl Node {
             peers: BTreeMap::new(),
             timers: BTreeSet::new(),
             relays,
+            pool: Pool::new(&config.limits),
+            limiter: Limiter::new(&config.limits),
             dials: BTreeMap::new(),
             negotiations: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -347,7 +356,7 @@ impl Node {
 
     fn next_deadline(&self) -> Option<Time> {
         let peers = self.timers.first().map(|(at, _)| *at);
-        [peers, self.relays.deadline()].into_iter().flatten().min()
+        [peers, self.relays.deadline(), self.pool.deadline(), self.limiter.deadline()].into_iter().flatten().min()
     }
 
     fn ask_relays(&mut self) {

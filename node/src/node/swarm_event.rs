@@ -1,6 +1,7 @@
 //! Turning libp2p's events into inputs of the machines and events of the node.
 
 use darkswap_connectivity::doubt::Input as Doubts;
+use darkswap_connectivity::pool;
 use darkswap_core::path::{ConnectionKey, Input, Origin, PathKind};
 use darkswap_core::wire::{Acknowledgement, Malformed, Verdict};
 use libp2p::core::{ConnectedPoint, Endpoint};
@@ -13,6 +14,7 @@ use super::address_book::is_relayed;
 use super::behaviour::BehaviourEvent;
 use super::doubt::Request;
 use super::peer::Connection;
+use super::pool::Hold;
 use super::{Node, explain};
 use crate::config::Reachability;
 use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
@@ -55,6 +57,7 @@ impl Node {
                 let now = self.now();
                 match self.relays.closed(now, listener_id) {
                     Some(relay) => {
+                        self.let_go(relay, Hold::Relay);
                         let reason = reason.unwrap_or_else(|| "the relay ended it".to_owned());
                         self.report(Event::ReservationLost { relay, reason });
                     }
@@ -138,6 +141,7 @@ impl Node {
             ConnectedPoint::Listener { .. } => Origin::Accepted,
         };
         self.input(id, Input::Opened { connection: key, kind, origin });
+        self.pool_input(pool::Input::Opened { peer: id, connection: key, kind });
     }
 
     fn on_closed(&mut self, id: PeerId, connection: ConnectionId, reason: Option<String>) {
@@ -148,6 +152,8 @@ impl Node {
         let broke = closed.kind == PathKind::Direct && reason.is_some();
         self.report(Event::ConnectionClosed { peer: id, path: closed.kind, reason });
         self.input(id, Input::Closed { connection: key });
+        self.pool_input(pool::Input::Closed { peer: id, connection: key });
+        self.stop_seeking(id);
         if broke {
             self.observe_again();
         }
@@ -200,7 +206,7 @@ impl Node {
             BehaviourEvent::Messages(event) => self.on_exchange(event),
             BehaviourEvent::Sync(event) => self.on_sync(event),
             BehaviourEvent::Trade(event) => self.on_trade(event),
-            BehaviourEvent::RelayServer(event) => tracing::debug!(?event, "relay server"),
+            BehaviourEvent::RelayServer(event) => self.on_relay_server(&event),
             BehaviourEvent::AutonatServer(event) => tracing::debug!(?event, "autonat server"),
             BehaviourEvent::Limits(never) | BehaviourEvent::Candidates(never) => match never {},
         }
@@ -209,7 +215,20 @@ impl Node {
     fn on_relay_client(&mut self, event: &relay::client::Event) {
         if let relay::client::Event::ReservationReqAccepted { relay_peer_id, renewal, .. } = event {
             let elapsed = self.relays.accepted(self.now(), *relay_peer_id);
+            self.hold_open(*relay_peer_id, Hold::Relay);
             self.report(Event::ReservationAccepted { relay: *relay_peer_id, renewal: *renewal, elapsed });
+        }
+    }
+
+    /// Whoever has a reservation here is not closed for room.
+    fn on_relay_server(&mut self, event: &relay::Event) {
+        tracing::debug!(?event, "relay server");
+        match event {
+            relay::Event::ReservationReqAccepted { src_peer_id, .. } => self.hold_open(*src_peer_id, Hold::Client),
+            relay::Event::ReservationTimedOut { src_peer_id } | relay::Event::ReservationClosed { src_peer_id } => {
+                self.let_go(*src_peer_id, Hold::Client);
+            }
+            _ => {}
         }
     }
 
@@ -362,6 +381,7 @@ impl Node {
         channel: ResponseChannel<Acknowledgement>,
     ) {
         self.heard(connection);
+        self.pool_input(pool::Input::Used { peer: id });
         let verdict = self.peer(id).inbox.admit(message.id);
         let answer = Acknowledgement { id: message.id, verdict };
         // The answer is lost when the connection is gone; the sender asks again and is told of the duplicate.
@@ -394,6 +414,7 @@ impl Node {
             return;
         }
         let Some(elapsed) = self.peer(id).outbox.acknowledged(now, message) else { return };
+        self.finished(id, Request::Message(message.sequence));
         if answer.verdict == Verdict::Stale {
             self.give_up(id, message, "the peer has moved past it and cannot tell whether it arrived".to_owned());
         } else {
