@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use darkswap_connectivity::pool::{CloseReason, GetError};
 pub use darkswap_connectivity::quality::{Action, Factor, Reason};
 pub use darkswap_connectivity::relay::reservation::HomeReason;
 pub use darkswap_connectivity::relay::server::Denied;
@@ -137,6 +138,20 @@ pub enum Event {
         state: Doubt,
         /// Time since something arrived on it.
         silent: Duration,
+    },
+    /// The pool closed the connections to a peer.
+    PoolClosed {
+        /// The remote peer.
+        peer: PeerId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// The pool has no room for a peer that was asked for.
+    PoolRefused {
+        /// The remote peer.
+        peer: PeerId,
+        /// Why.
+        reason: GetError,
     },
     /// No path to a peer could be made; the node goes on trying with back-off while the peer is wanted.
     PathFailed {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use darkswap_connectivity::limiter::{Priority as MessagePriority, RefusalReason};
+pub use darkswap_connectivity::pool::{GetError, Usage};
 use darkswap_connectivity::quality::Factor;
 use darkswap_core::message::MessageId;
 use darkswap_core::path::PathKind;
@@ -73,6 +75,22 @@ pub enum CommandError {
     /// The node is no relay for others.
     #[error("this node is no relay: there is nothing to drain; set relay.server = true for one that is")]
     NoRelay,
+    /// The pool has no connection for it.
+    #[error("no connection to {peer}: {reason}")]
+    NoConnection {
+        /// Whom.
+        peer: PeerId,
+        /// Why.
+        reason: GetError,
+    },
+    /// It waited for its turn in vain, or too much waits already. It did not go out.
+    #[error("nothing was sent to {peer}: {reason}")]
+    Busy {
+        /// Whom.
+        peer: PeerId,
+        /// Why.
+        reason: RefusalReason,
+    },
     /// The gossip network refused a publication.
     #[error("not published on {topic}: {reason}")]
     NotPublished {
@@ -126,8 +144,10 @@ pub struct PeerStatus {
     pub round_trip: Option<Duration>,
     /// How good the best path is.
     pub quality: Option<ConnectionQuality>,
-    /// Messages that wait for an acknowledgement.
+    /// Messages that wait for their turn or for an acknowledgement.
     pub pending: usize,
+    /// How its connections are used.
+    pub usage: Option<Usage>,
     /// The `agent_version` that the peer sent with identify, at most 128 characters.
     pub agent: Option<String>,
 }
@@ -172,6 +192,7 @@ pub(crate) enum Command {
     Send {
         peer: PeerId,
         payload: Bytes,
+        priority: MessagePriority,
         answer: oneshot::Sender<Result<Receipt, CommandError>>,
     },
     Publish {
@@ -244,9 +265,23 @@ impl Handle {
     /// Sends a message and waits until the peer acknowledged it. It survives a change of path and is delivered at most once.
     ///
     /// # Errors
-    /// [`CommandError::NotAcknowledged`] when its deadline passes first, [`CommandError::LimitReached`], [`CommandError::Stopped`].
+    /// [`CommandError::NotAcknowledged`] when its deadline passes first, [`CommandError::Busy`] when it did not get its turn,
+    /// [`CommandError::NoConnection`], [`CommandError::LimitReached`], [`CommandError::Stopped`].
     pub async fn send(&self, peer: PeerId, payload: Bytes) -> Result<Receipt, CommandError> {
-        self.ask(|answer| Command::Send { peer, payload, answer }).await?
+        self.send_as(peer, payload, MessagePriority::Chat).await
+    }
+
+    /// Sends a message like [`send`](Self::send), before or after others that wait.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub async fn send_as(
+        &self,
+        peer: PeerId,
+        payload: Bytes,
+        priority: MessagePriority,
+    ) -> Result<Receipt, CommandError> {
+        self.ask(|answer| Command::Send { peer, payload, priority, answer }).await?
     }
 
     /// Publishes on a gossip topic.

@@ -23,6 +23,8 @@ pub struct Limits {
     pub gossip_size: usize,
     /// Peers whose path is kept in mind.
     pub peers: usize,
+    /// How long the connections to a peer are kept that this node asked for and does not use any more.
+    pub idle: Duration,
     /// Addresses that are remembered of one peer.
     pub addresses_per_peer: usize,
 }
@@ -38,6 +40,7 @@ impl Default for Limits {
             message_deadline: Duration::from_secs(60),
             gossip_size: 64 << 10,
             peers: 4_096,
+            idle: Duration::from_secs(2 * 60),
             addresses_per_peer: 16,
         }
     }

@@ -9,6 +9,9 @@
 //! [`PATIENCE`] times in a row goes first. So trades do not wait for chat, and chat still moves: of `PATIENCE + 2` places in a
 //! row, a class of which somebody could go gets one. Within a class nobody who could go is overtaken.
 //!
+//! **Kept places.** Work that a dead peer will never answer holds its place for long. Places that only trades may use let a trade
+//! go at once however many others are stuck; it waits for other trades only.
+//!
 //! **Floods.** Each peer has a bound of its own, on what waits and on what runs, so that one peer's flood ends in refusals for that
 //! peer while others pass it by. When the queue is full all the same, the youngest of the lowest class gives way to a higher one.
 
@@ -32,6 +35,10 @@ pub struct Settings {
     pub running: usize,
     /// What runs at once for one peer.
     pub running_per_peer: usize,
+    /// Of what runs at once, what only trades may use.
+    pub kept: usize,
+    /// The same for one peer.
+    pub kept_per_peer: usize,
     /// What waits.
     pub waiting: usize,
     /// What waits for one peer.
@@ -40,7 +47,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { running: 64, running_per_peer: 8, waiting: 1_024, waiting_per_peer: 64 }
+        Self { running: 64, running_per_peer: 8, kept: 0, kept_per_peer: 0, waiting: 1_024, waiting_per_peer: 64 }
     }
 }
 

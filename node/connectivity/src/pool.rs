@@ -7,7 +7,7 @@
 //! | dialling | no | `Opened`: every waiter is answered; `DialFailed`, [`DIAL`]: every waiter is told |
 //! | busy: somebody holds a ticket for one of its connections | no | `Return` of the last ticket: idle |
 //! | pinned, by us | no | `Unpin`: idle |
-//! | idle | yes, the least recently used first, those that nobody here ever asked for before all others | `Get`: busy; the idle time-out: closed |
+//! | idle | yes, the least recently used first, those that nobody here ever asked for before all others | `Get`: busy; the idle time-out, if it was asked for here: closed |
 //!
 //! **Which connection** answers: a direct one before a relayed one; of direct ones the oldest, of relayed ones the newest, which are
 //! those that the [path machine](darkswap_core::path) keeps. Whoever holds a ticket for a relayed connection keeps it; a `Get` after
@@ -15,7 +15,7 @@
 //! path machine to say.
 //!
 //! **Strangers.** A connection that a peer opened never pushes out an entry that was asked for here: a flood finds room among other
-//! strangers, or is closed.
+//! strangers, or is closed. Without need of the room it is not closed for being idle: whoever opened it knows what for.
 
 mod machine;
 #[cfg(test)]
@@ -41,7 +41,7 @@ pub struct Settings {
     pub peers: usize,
     /// Tickets at most, waiting and in use together. Each is a task somewhere in this node.
     pub tickets: usize,
-    /// How long an entry that nobody uses is kept.
+    /// How long an entry that was asked for here is kept when nobody uses it.
     pub idle: Duration,
 }
 
@@ -120,6 +120,11 @@ pub enum Input<P> {
         /// The peer.
         peer: P,
     },
+    /// Something came from the peer, or went to it: it is not idle yet.
+    Used {
+        /// The peer.
+        peer: P,
+    },
     /// A connection was opened, by either side.
     Opened {
         /// To this peer.
@@ -150,6 +155,29 @@ pub enum Input<P> {
     Tick,
 }
 
+/// How an entry is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Usage {
+    /// Nobody uses it.
+    Idle,
+    /// It is dialled, or somebody holds a ticket.
+    Busy,
+    /// It is kept.
+    Pinned,
+}
+
+impl Usage {
+    /// The word for it in tables and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::Pinned => "pinned",
+        }
+    }
+}
+
 /// Why a peer is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CloseReason {
@@ -159,8 +187,21 @@ pub enum CloseReason {
     Pruned,
     /// There was no room for it.
     NoRoom,
-    /// It misbehaved.
+    /// It misbehaved, or is not wanted any more.
     Dropped,
+}
+
+impl CloseReason {
+    /// The word for it in events and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Pruned => "pruned",
+            Self::NoRoom => "no_room",
+            Self::Dropped => "dropped",
+        }
+    }
 }
 
 /// What to do, or what to report.

@@ -130,6 +130,7 @@ fn level(event: &Event) -> Level {
         Event::ListenerClosed { reason: Some(_), .. }
         | Event::ReservationLost { .. }
         | Event::MessageFailed { .. }
+        | Event::PoolRefused { .. }
         | Event::Misbehaviour { .. } => Level::WARN,
         Event::RelayServer(event) => relay_level(event),
         Event::Trade(event) => trade_level(event),
@@ -148,6 +149,7 @@ fn level(event: &Event) -> Level {
         | Event::ConnectionOpened { .. }
         | Event::ConnectionClosed { .. }
         | Event::Doubt { .. }
+        | Event::PoolClosed { .. }
         | Event::PathFailed { .. }
         | Event::QualityAction { .. }
         | Event::QualityRecovered { .. }

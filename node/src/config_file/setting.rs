@@ -557,6 +557,11 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     size!(gossip_size, KIB..=MIB, "Largest gossip message."),
     count!(peers, 1..=1_000_000, "Peers whose path is kept in mind."),
+    duration!(
+        idle,
+        SECOND..=HOUR.saturating_mul(24),
+        "How long the connections to a peer are kept that this node asked for and does not use any more."
+    ),
     count!(addresses_per_peer, 1..=256, "Addresses that are remembered of one peer."),
     Setting::new(
         "control",

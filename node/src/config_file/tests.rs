@@ -67,9 +67,10 @@ fn every_limit_can_be_set() {
         message_deadline: _,
         gossip_size: _,
         peers: _,
+        idle: _,
         addresses_per_peer: _,
     } = Limits::default();
-    assert_eq!(SETTINGS.iter().filter(|setting| setting.table == "limits").count(), 9);
+    assert_eq!(SETTINGS.iter().filter(|setting| setting.table == "limits").count(), 10);
 }
 
 #[test]
@@ -188,6 +189,7 @@ pending_messages = 8
 message_deadline = "1m30s"
 gossip_size = 4096
 peers = 9
+idle = "3m"
 addresses_per_peer = 3
 [control]
 enabled = false

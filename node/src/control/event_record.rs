@@ -60,6 +60,12 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::Doubt { peer, path, state, silent } => json!({
             "event": "doubt", "peer": text(peer), "path": path_name(path), "state": state.name(), "silent_seconds": seconds(silent),
         }),
+        Event::PoolClosed { peer, reason } => {
+            json!({"event": "pool_closed", "peer": text(peer), "reason": reason.name()})
+        }
+        Event::PoolRefused { peer, reason } => {
+            json!({"event": "pool_refused", "peer": text(peer), "reason": text(reason)})
+        }
         Event::PathFailed { peer, reason } => json!({"event": "path_failed", "peer": text(peer), "reason": reason}),
         Event::HolePunch { peer, role, succeeded, reason } => json!({
             "event": "hole_punch", "peer": text(peer), "role": role_name(role), "succeeded": succeeded, "reason": reason,

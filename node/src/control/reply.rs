@@ -79,8 +79,11 @@ pub struct PeerReport {
     pub round_trip_seconds: Option<f64>,
     /// How good the best path is.
     pub quality: Option<QualityReport>,
-    /// Messages that wait for an acknowledgement.
+    /// Messages that wait for their turn or for an acknowledgement.
     pub pending: usize,
+    /// `idle`, `busy` or `pinned`; `null` when there is no connection.
+    #[serde(default)]
+    pub usage: Option<String>,
     /// What the peer calls its program. Hostile text is possible.
     pub agent: Option<String>,
 }
@@ -221,6 +224,7 @@ impl From<PeerStatus> for PeerReport {
             round_trip_seconds: status.round_trip.map(|time| time.as_secs_f64()),
             quality: status.quality.as_ref().map(QualityReport::from),
             pending: status.pending,
+            usage: status.usage.map(|usage| usage.name().to_owned()),
             agent: status.agent,
         }
     }
@@ -255,7 +259,9 @@ impl From<CommandError> for Refusal {
             CommandError::Stopped => ErrorKind::Stopped,
             CommandError::Unreachable { .. } => ErrorKind::Unreachable,
             CommandError::NotAcknowledged { .. } => ErrorKind::NotAcknowledged,
-            CommandError::LimitReached { .. } => ErrorKind::LimitReached,
+            CommandError::LimitReached { .. } | CommandError::Busy { .. } | CommandError::NoConnection { .. } => {
+                ErrorKind::LimitReached
+            }
             CommandError::NotPublished { .. } => ErrorKind::NotPublished,
             CommandError::NoRelay => ErrorKind::NoRelay,
         };

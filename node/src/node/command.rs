@@ -1,26 +1,25 @@
 //! Carrying out what the application asks for.
 
 use bytes::Bytes;
-use darkswap_core::message::SubmitError;
 use darkswap_core::path::Input;
 use libp2p::{Multiaddr, PeerId, gossipsub};
 use tokio::sync::oneshot;
 
 use super::Node;
-use super::peer::{Connection, PathWaiter, Submitted};
-use crate::handle::{Command, CommandError, PeerStatus, Receipt, Status};
+use super::limiter::Work;
+use super::peer::{Connection, PathWaiter};
+use super::pool::Hold;
+use crate::handle::{Command, CommandError, MessagePriority, PeerStatus, Receipt, Status};
 
 impl Node {
     pub(super) fn on_command(&mut self, command: Command) {
         match command {
             Command::Connect { peer, addresses, answer } => self.connect(peer, addresses, answer),
             Command::Disconnect { peer, answer } => {
-                if self.note_application(peer, false) && self.peers.contains_key(&peer) {
-                    self.input(peer, Input::Release);
-                }
+                self.disconnect(peer);
                 let _ = answer.send(());
             }
-            Command::Send { peer, payload, answer } => self.send(peer, payload, answer),
+            Command::Send { peer, payload, priority, answer } => self.send(peer, payload, priority, answer),
             Command::Publish { topic, payload, answer } => {
                 let _ = answer.send(self.publish(&topic, payload));
             }
@@ -52,28 +51,19 @@ impl Node {
 
     fn connect(&mut self, id: PeerId, addresses: Vec<Multiaddr>, answer: PathWaiter) {
         if id == self.handle.peer_id() {
-            let reason = "it is this node itself".to_owned();
-            let _ = answer.send(Err(CommandError::Unreachable { peer: id, reason }));
-            return;
+            return self.refuse_self(answer);
         }
         let limit = self.config.limits.addresses_per_peer;
         let peer = self.peer(id);
         for address in addresses {
             peer.book.add(id, address, limit);
         }
-        match peer.path.best() {
-            Some(kind) => {
-                let _ = answer.send(Ok(kind));
+        match self.hold(id, Hold::Application) {
+            Ok(()) => self.await_path(id, answer),
+            Err(reason) => {
+                let _ = answer.send(Err(CommandError::NoConnection { peer: id, reason }));
             }
-            None => peer.waiters.push(answer),
         }
-        self.want(id);
-    }
-
-    /// The application wants a path.
-    fn want(&mut self, id: PeerId) {
-        self.note_application(id, true);
-        self.want_path(id);
     }
 
     pub(super) fn want_path(&mut self, id: PeerId) {
@@ -82,22 +72,25 @@ impl Node {
         self.input(id, Input::Want);
     }
 
-    fn send(&mut self, id: PeerId, payload: Bytes, answer: oneshot::Sender<Result<Receipt, CommandError>>) {
+    fn send(
+        &mut self,
+        id: PeerId,
+        payload: Bytes,
+        priority: MessagePriority,
+        answer: oneshot::Sender<Result<Receipt, CommandError>>,
+    ) {
         let (size, limit) = (payload.len(), self.config.limits.message_size);
         if size > limit {
             let _ = answer.send(Err(CommandError::LimitReached { what: "message size in bytes", found: size, limit }));
             return;
         }
-        let now = self.now();
-        let peer = self.peer(id);
-        match peer.outbox.submit(now, payload) {
-            Ok(message) => {
-                peer.receipts.insert(message, Submitted { answer, size });
-                self.want(id);
+        match self.hold(id, Hold::Messages) {
+            Ok(()) => {
+                let within = self.config.limits.message_deadline;
+                self.submit(id, priority, within, Work::Message { payload, answer });
             }
-            Err(SubmitError::Full { pending, limit }) => {
-                let what = "messages that wait for an acknowledgement";
-                let _ = answer.send(Err(CommandError::LimitReached { what, found: pending, limit }));
+            Err(reason) => {
+                let _ = answer.send(Err(CommandError::NoConnection { peer: id, reason }));
             }
         }
     }
@@ -122,7 +115,8 @@ impl Node {
                     transport: best.map(|connection| connection.transport),
                     round_trip: best.and_then(|connection| connection.round_trip),
                     quality: best.map(Connection::quality),
-                    pending: peer.outbox.len(),
+                    pending: self.limiter.messages(*id),
+                    usage: self.pool.usage(*id),
                     agent: peer.agent.clone(),
                 }
             })

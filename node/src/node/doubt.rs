@@ -65,6 +65,9 @@ impl Node {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.doubt.handle(now, Input::Ended { request });
         }
+        if let Request::Sync(_) | Request::Trade(_) = request {
+            self.finished(id, request);
+        }
     }
 
     /// A request was answered on this connection.

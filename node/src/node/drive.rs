@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use darkswap_connectivity::doubt;
+use darkswap_connectivity::{doubt, limiter, pool};
 use darkswap_core::Time;
 use darkswap_core::message::{self, Inbox, MessageId, Outbox};
 use darkswap_core::path::{Input, Machine, Output, PathKind};
@@ -38,7 +38,6 @@ impl Node {
                 inbox: Inbox::new(),
                 book: AddressBook::default(),
                 connections: BTreeMap::new(),
-                waiters: Vec::new(),
                 receipts: BTreeMap::new(),
                 agent: None,
                 last_error: None,
@@ -74,6 +73,8 @@ impl Node {
 
     pub(super) fn on_deadline(&mut self) {
         let now = self.now();
+        self.pool_input(pool::Input::Tick);
+        self.limiter_input(limiter::Input::Tick);
         while let Some((at, id)) = self.timers.first().copied()
             && at <= now
         {
@@ -127,11 +128,6 @@ impl Node {
             Output::Changed { from, to, elapsed } => {
                 let peer = self.peer(id);
                 let transport = peer.best().map(|connection| connection.transport);
-                if let Some(kind) = to {
-                    for waiter in std::mem::take(&mut peer.waiters) {
-                        let _ = waiter.send(Ok(kind));
-                    }
-                }
                 self.report(Event::PathChanged { peer: id, from, to, elapsed, transport });
                 self.note_path(id, to);
             }
@@ -149,10 +145,8 @@ impl Node {
     pub(super) fn path_failed(&mut self, id: PeerId) {
         let peer = self.peer(id);
         let reason = peer.last_error.take().unwrap_or_else(|| "no address is known".to_owned());
-        for waiter in std::mem::take(&mut peer.waiters) {
-            let _ = waiter.send(Err(CommandError::Unreachable { peer: id, reason: reason.clone() }));
-        }
-        self.report(Event::PathFailed { peer: id, reason });
+        self.report(Event::PathFailed { peer: id, reason: reason.clone() });
+        self.pool_dial_failed(id, reason);
     }
 
     fn dial(&mut self, now: Time, id: PeerId, kind: PathKind) {
@@ -233,6 +227,7 @@ impl Node {
         if let Some(submitted) = self.peer(id).receipts.remove(&message) {
             let _ = submitted.answer.send(Err(CommandError::NotAcknowledged { peer: id, reason: reason.clone() }));
         }
+        self.finished(id, Request::Message(message.sequence));
         self.report(Event::MessageFailed { peer: id, id: message, reason });
     }
 

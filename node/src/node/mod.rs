@@ -5,6 +5,7 @@
 //! | `behaviour` | the libp2p behaviours and their bounds |
 //! | `peer`, `address_book`, `relays` | what the loop keeps |
 //! | `drive` | carries out what a peer's machines ask for |
+//! | `pool`, `limiter` | whose connections are kept, and what goes out first |
 //! | `doubt`, `alive` | connections on which nothing comes back |
 //! | `negotiation` | what comes of signalling |
 //! | `quality` | scores connections and acts on bad ones |
@@ -22,8 +23,10 @@ mod command;
 mod discovery;
 mod doubt;
 mod drive;
+mod limiter;
 mod negotiation;
 mod peer;
+mod pool;
 mod quality;
 mod relay_service;
 mod relays;
@@ -59,7 +62,9 @@ use crate::transport::webrtc::{self, DataChannels};
 use crate::transport::{self, TransportError};
 use behaviour::Behaviour;
 use discovery::{Discovery, Lookup};
+use limiter::Limiter;
 use peer::Peer;
+use pool::Pool;
 use relays::Relays;
 use trading::Trades;
 
@@ -107,6 +112,8 @@ pub struct Node {
     peers: BTreeMap<PeerId, Peer>,
     timers: BTreeSet<(Time, PeerId)>,
     relays: Relays,
+    pool: Pool,
+    limiter: Limiter,
     /// Dials of ours under way.
     dials: BTreeMap<ConnectionId, (PeerId, PathKind)>,
     /// Negotiations of ours under way.
@@ -215,6 +222,8 @@ impl Node {
             peers: BTreeMap::new(),
             timers: BTreeSet::new(),
             relays,
+            pool: Pool::new(&config.limits),
+            limiter: Limiter::new(&config.limits),
             dials: BTreeMap::new(),
             negotiations: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -362,7 +371,8 @@ impl Node {
 
     fn next_deadline(&self) -> Option<Time> {
         let peers = self.timers.first().map(|(at, _)| *at);
-        [peers, self.relays.deadline(), self.discovery.deadline()].into_iter().flatten().min()
+        let own = [self.relays.deadline(), self.discovery.deadline(), self.pool.deadline(), self.limiter.deadline()];
+        own.into_iter().chain([peers]).flatten().min()
     }
 }
 

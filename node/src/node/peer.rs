@@ -21,7 +21,7 @@ use crate::transport::metered::SharedMeter;
 /// Somebody who waits for a path.
 pub(super) type PathWaiter = oneshot::Sender<Result<PathKind, CommandError>>;
 
-/// One peer: its machines, its addresses, who waits for it.
+/// One peer: its machines, its addresses.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) path: Machine,
@@ -33,7 +33,6 @@ pub(super) struct Peer {
     pub(super) inbox: Inbox,
     pub(super) book: AddressBook,
     pub(super) connections: BTreeMap<ConnectionKey, Connection>,
-    pub(super) waiters: Vec<PathWaiter>,
     pub(super) receipts: BTreeMap<MessageId, Submitted>,
     pub(super) agent: Option<String>,
     pub(super) last_error: Option<String>,
@@ -82,6 +81,6 @@ impl Peer {
 
     /// Whether nothing is lost when the peer is forgotten.
     pub(super) fn is_idle(&self) -> bool {
-        self.path.is_idle() && self.outbox.is_empty() && self.waiters.is_empty()
+        self.path.is_idle() && self.outbox.is_empty()
     }
 }

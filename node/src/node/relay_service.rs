@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::Node;
+use super::pool::Hold;
 use crate::event::{Event, RelayServerEvent};
 use crate::handle::CommandError;
 use crate::relay_server;
@@ -21,6 +22,12 @@ impl Node {
                         let _ = waiting.send(Ok(*cut));
                     }
                     self.drained = Some(*cut);
+                }
+                match &event {
+                    // Whoever has a reservation here is not closed for room.
+                    RelayServerEvent::ReservationGranted { peer, .. } => self.hold_open(*peer, Hold::Client),
+                    RelayServerEvent::ReservationEnded { peer, .. } => self.let_go(*peer, Hold::Client),
+                    _ => {}
                 }
                 self.report(Event::RelayServer(event));
             }

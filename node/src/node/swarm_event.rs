@@ -1,6 +1,7 @@
 //! Turning libp2p's events into inputs of the machines and events of the node.
 
 use darkswap_connectivity::doubt::Input as Doubts;
+use darkswap_connectivity::pool;
 use darkswap_core::path::{ConnectionKey, Input, Origin, PathKind};
 use darkswap_core::wire::{Acknowledgement, Malformed, Verdict};
 use libp2p::core::{ConnectedPoint, Endpoint};
@@ -141,6 +142,7 @@ impl Node {
             ConnectedPoint::Listener { .. } => Origin::Accepted,
         };
         self.input(id, Input::Opened { connection: key, kind, origin });
+        self.pool_input(pool::Input::Opened { peer: id, connection: key, kind });
         self.on_relay_opened(id, connection, endpoint);
     }
 
@@ -154,6 +156,8 @@ impl Node {
         let (sent, received) = (carried.sent, carried.received);
         self.report(Event::ConnectionClosed { peer: id, path: closed.kind, sent, received, reason });
         self.input(id, Input::Closed { connection: key });
+        self.pool_input(pool::Input::Closed { peer: id, connection: key });
+        self.stop_seeking(id);
         self.on_relay_closed(id, connection);
         if broke {
             self.observe_again();
@@ -341,6 +345,7 @@ impl Node {
         channel: ResponseChannel<Acknowledgement>,
     ) {
         self.heard(connection);
+        self.pool_input(pool::Input::Used { peer: id });
         let verdict = self.peer(id).inbox.admit(message.id);
         let answer = Acknowledgement { id: message.id, verdict };
         // The answer is lost when the connection is gone; the sender asks again and is told of the duplicate.
@@ -373,6 +378,7 @@ impl Node {
             return;
         }
         let Some(elapsed) = self.peer(id).outbox.acknowledged(now, message) else { return };
+        self.finished(id, Request::Message(message.sequence));
         if answer.verdict == Verdict::Stale {
             self.give_up(id, message, "the peer has moved past it and cannot tell whether it arrived".to_owned());
         } else {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use darkswap_core::path::{Input as PathInput, PathKind};
+use darkswap_connectivity::limiter::Priority;
+use darkswap_core::path::PathKind;
 use darkswap_trade::order::{self, MAX_WIDE_STATEMENT};
 use darkswap_trader::input::Input;
 use darkswap_trader::output::Verdict;
@@ -12,6 +13,8 @@ use libp2p::{PeerId, gossipsub};
 
 use super::Node;
 use super::doubt::Request;
+use super::limiter::Work;
+use super::pool::Hold;
 use crate::event::{Event, Misbehaviour};
 use crate::trading::codec::{Refused, TAKEN};
 use crate::trading::limits::{SYNC_ANSWERS, VERDICTS};
@@ -31,19 +34,6 @@ pub(super) struct Trades {
     answers: BTreeMap<u64, ResponseChannel<Bytes>>,
     /// Connected peers that speak both protocols.
     traders: BTreeSet<PeerId>,
-    /// Paths that the trader wants.
-    wanted: BTreeMap<PeerId, Path>,
-    /// Paths that the application wants: the trader's release leaves them alone.
-    application: BTreeSet<PeerId>,
-}
-
-/// Where a path that the trader wants comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Path {
-    /// It was direct before; others use it, and it stays when the trader does not want it any more.
-    Lent,
-    /// Made for the trader.
-    Made,
 }
 
 impl Trades {
@@ -55,8 +45,6 @@ impl Trades {
             questions: BTreeMap::new(),
             answers: BTreeMap::new(),
             traders: BTreeSet::new(),
-            wanted: BTreeMap::new(),
-            application: BTreeSet::new(),
         }
     }
 
@@ -97,18 +85,9 @@ impl Node {
                 }
             }
             Act::Connect(peer) => self.connect_trader(peer),
-            Act::Release(peer) => self.release_trader(peer),
-            Act::Send { to, bytes } => {
-                if self.has_path(to)
-                    && let Some(trade) = self.swarm.behaviour_mut().trade.as_mut()
-                {
-                    let size = bytes.len();
-                    let request = trade.send_request(&to, Ok(bytes));
-                    self.asked(to, Request::Trade(request), size);
-                    self.drive(to);
-                }
-            }
-            Act::SyncAsk { token, to, bytes } => self.ask_step(token, to, bytes),
+            Act::Release(peer) => self.let_go(peer, Hold::Trader),
+            Act::Send { to, bytes } => self.submit_exchange(to, Priority::Trade, Work::Swap { bytes }),
+            Act::SyncAsk { token, to, bytes } => self.submit_exchange(to, Priority::Bulk, Work::Step { token, bytes }),
             Act::SyncAnswer { token, bytes } => {
                 let channel = self.trades.as_mut().and_then(|trades| trades.answers.remove(&token));
                 // Without an answer the stream ends, and the peer knows.
@@ -194,32 +173,10 @@ impl Node {
         if id == self.handle.peer_id() || self.trades.is_none() {
             return;
         }
-        let is_direct = self.peer(id).path.best() == Some(PathKind::Direct);
-        let Some(trades) = self.trades.as_mut() else { return };
-        trades.wanted.entry(id).or_insert(if is_direct { Path::Lent } else { Path::Made });
-        if !is_direct {
-            self.want_path(id);
+        if let Err(error) = self.hold(id, Hold::Trader) {
+            // The trader has its own time-out, and asks again.
+            tracing::debug!(peer = %id, %error, "the trader gets no path");
         }
-    }
-
-    fn release_trader(&mut self, id: PeerId) {
-        let is_relay = self.relays.held().contains(&id);
-        let Some(trades) = self.trades.as_mut() else { return };
-        let made = trades.wanted.remove(&id) == Some(Path::Made);
-        if made && !is_relay && !trades.application.contains(&id) {
-            self.input(id, PathInput::Release);
-        }
-    }
-
-    /// Notes that the application wants a path, or does not want it any more. Whether the path may go.
-    pub(super) fn note_application(&mut self, id: PeerId, wants: bool) -> bool {
-        let Some(trades) = self.trades.as_mut() else { return !wants };
-        if wants {
-            trades.application.insert(id);
-            return false;
-        }
-        trades.application.remove(&id);
-        !trades.wanted.contains_key(&id)
     }
 
     /// Notes what identify tells: whether a peer speaks the protocols of traders.
@@ -236,14 +193,21 @@ impl Node {
         if best.is_none() {
             trades.set_trader(id, false);
         }
-        if best != Some(PathKind::Direct) && trades.wanted.get(&id) == Some(&Path::Lent) {
-            trades.wanted.insert(id, Path::Made);
-            let now = self.now();
-            self.peer(id).path.handle(now, PathInput::Want);
-        }
     }
 
-    fn ask_step(&mut self, token: u64, to: PeerId, bytes: Bytes) {
+    /// Sends a swap's message, unless there is no path: then the swap repeats it.
+    pub(super) fn send_swap(&mut self, to: PeerId, bytes: Bytes) -> Option<Request> {
+        let size = bytes.len();
+        if !self.has_path(to) {
+            return None;
+        }
+        let request = Request::Trade(self.swarm.behaviour_mut().trade.as_mut()?.send_request(&to, Ok(bytes)));
+        self.asked(to, request, size);
+        Some(request)
+    }
+
+    /// Sends a step of reconciliation, or answers that there is no path.
+    pub(super) fn send_step(&mut self, token: u64, to: PeerId, bytes: Bytes) -> Option<Request> {
         let size = bytes.len();
         let request = match self.swarm.behaviour_mut().sync.as_mut() {
             Some(sync) if self.peers.get(&to).is_some_and(|peer| peer.path.best().is_some()) => {
@@ -251,18 +215,21 @@ impl Node {
             }
             _ => None,
         };
-        if let Some(request) = request {
-            self.asked(to, Request::Sync(request), size);
-            self.drive(to);
+        let Some(request) = request else {
+            self.step_unanswered(token);
+            return None;
+        };
+        if let Some(trades) = self.trades.as_mut() {
+            trades.questions.insert(request, token);
         }
-        let Some(trades) = self.trades.as_mut() else { return };
-        match request {
-            Some(request) => {
-                trades.questions.insert(request, token);
-            }
-            None => {
-                let _ = trades.link.answer(Input::SyncAnswered { token, bytes: None });
-            }
+        self.asked(to, Request::Sync(request), size);
+        Some(Request::Sync(request))
+    }
+
+    /// Tells the trader that a step of its has no answer.
+    pub(super) fn step_unanswered(&mut self, token: u64) {
+        if let Some(trades) = self.trades.as_mut() {
+            let _ = trades.link.answer(Input::SyncAnswered { token, bytes: None });
         }
     }
 

@@ -3,12 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, Result};
-use darkswap_connectivity::relay::{policy, server};
+use darkswap_connectivity::relay::policy;
 use darkswap_fabric::HostIndex;
 use darkswap_node::Runtime as _;
 use darkswap_node::config::{Config, PeerAddress, Reachability, RelaySelection, TradingConfig, WebrtcConfig};
 use darkswap_node::ice_server::{Credential, Host as ServerHost, IceServer};
-use darkswap_node::limits::Limits;
 use darkswap_scenario::Topology;
 use darkswap_scenario::topology::{self, Conduct, Host, Role, Service, Transport};
 use darkswap_trade::order::TraderKey;

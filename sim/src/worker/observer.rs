@@ -97,6 +97,12 @@ impl Observer {
                 let tags = tags([("from", self.name()), ("to", to.as_str()), ("path", path_name(*path))]);
                 self.recorder.category("doubt", state.name(), tags);
             }
+            Event::PoolClosed { peer, reason } => {
+                self.event("pool_closed", self.peer_fields(*peer).with("reason", reason.name()));
+            }
+            Event::PoolRefused { peer, reason } => {
+                self.event("pool_refused", self.peer_fields(*peer).with("reason", &reason.to_string()));
+            }
             Event::PathFailed { peer, reason } => {
                 self.event("path_failed", self.peer_fields(*peer).with("reason", reason))
             }

@@ -96,7 +96,7 @@ impl<P: Copy + Ord> Machine<P> {
     fn ask(&mut self, priority: Priority, waiter: Waiter<P>) {
         let Settings { waiting, waiting_per_peer, .. } = self.settings;
         // Whoever waits while there are free places may not run for now, so that nobody is overtaken.
-        let is_free = self.running.len() < self.settings.running && self.may_run(waiter.peer);
+        let is_free = self.may_run(waiter.peer, priority);
         if !is_free {
             if self.waiting.values().filter(|other| other.peer == waiter.peer).count() >= waiting_per_peer {
                 return self.refuse(waiter.ticket, RefusalReason::PeerFull { limit: waiting_per_peer });
@@ -120,8 +120,13 @@ impl<P: Copy + Ord> Machine<P> {
         true
     }
 
-    fn may_run(&self, peer: P) -> bool {
-        self.running.values().filter(|other| **other == peer).count() < self.settings.running_per_peer
+    /// Whether there is a place for this peer and class.
+    fn may_run(&self, peer: P, priority: Priority) -> bool {
+        let Settings { running, running_per_peer, kept, kept_per_peer, .. } = self.settings;
+        let (kept, kept_per_peer) = if priority == Priority::Trade { (0, 0) } else { (kept, kept_per_peer) };
+        self.running.len() < running.saturating_sub(kept)
+            && self.running.values().filter(|other| **other == peer).count()
+                < running_per_peer.saturating_sub(kept_per_peer)
     }
 
     fn admit(&mut self) {
@@ -143,7 +148,7 @@ impl<P: Copy + Ord> Machine<P> {
     /// The oldest of a class that may run.
     fn oldest(&self, priority: Priority) -> Option<(Priority, u64)> {
         let of_class = self.waiting.range((priority, 0)..=(priority, u64::MAX));
-        of_class.into_iter().find(|(_, waiter)| self.may_run(waiter.peer)).map(|(key, _)| *key)
+        of_class.into_iter().find(|(_, waiter)| self.may_run(waiter.peer, priority)).map(|(key, _)| *key)
     }
 
     /// Whose turn it is.

@@ -33,7 +33,30 @@ fn step(machine: &mut Machine<u8>, now: Time, input: Input<u8>) -> Vec<Output> {
 }
 
 fn limiter(running: usize, waiting: usize) -> Machine<u8> {
-    Machine::new(Settings { running, running_per_peer: running, waiting, waiting_per_peer: waiting })
+    Machine::new(Settings {
+        running,
+        running_per_peer: running,
+        waiting,
+        waiting_per_peer: waiting,
+        ..Settings::default()
+    })
+}
+
+#[test]
+fn a_trade_goes_at_once_though_chat_is_stuck() {
+    let settings = Settings { running: 4, running_per_peer: 3, kept: 2, kept_per_peer: 1, ..Settings::default() };
+    let mut machine: Machine<u8> = Machine::new(settings);
+    let mut ask = |ticket, peer, priority| {
+        let within = Duration::from_secs(60);
+        machine.handle(Time::ZERO, Input::Ask { ticket: Ticket(ticket), peer, priority, within });
+        machine.poll()
+    };
+    assert_eq!(ask(1, 1, Priority::Chat), Some(Output::Admit { ticket: Ticket(1) }));
+    assert_eq!(ask(2, 1, Priority::Chat), Some(Output::Admit { ticket: Ticket(2) }));
+    assert_eq!(ask(3, 1, Priority::Chat), None);
+    assert_eq!(ask(4, 2, Priority::Bulk), None);
+    assert_eq!(ask(5, 1, Priority::Trade), Some(Output::Admit { ticket: Ticket(5) }));
+    assert_eq!(ask(6, 2, Priority::Trade), Some(Output::Admit { ticket: Ticket(6) }));
 }
 
 #[test]
@@ -70,7 +93,13 @@ fn a_full_queue_refuses_its_equals_and_gives_way_to_trades() {
 
 #[test]
 fn a_flood_of_one_peer_does_not_hold_up_another() {
-    let mut limiter = Machine::new(Settings { running: 4, running_per_peer: 2, waiting: 100, waiting_per_peer: 5 });
+    let mut limiter = Machine::new(Settings {
+        running: 4,
+        running_per_peer: 2,
+        waiting: 100,
+        waiting_per_peer: 5,
+        ..Settings::default()
+    });
     let refused = (0..50).flat_map(|ticket| step(&mut limiter, at(0), ask(ticket, 1, Priority::Trade)));
     assert_eq!(refused.filter(|output| matches!(output, Output::Refuse { .. })).count(), 43);
     assert_eq!(step(&mut limiter, at(0), ask(99, 2, Priority::Bulk)), [admit(99)]);
@@ -108,7 +137,13 @@ fn chat_moves_while_trades_never_end() {
 
 #[test]
 fn a_free_place_is_not_withheld_because_others_wait_for_their_own_bound() {
-    let mut limiter = Machine::new(Settings { running: 2, running_per_peer: 1, waiting: 1, waiting_per_peer: 1 });
+    let mut limiter = Machine::new(Settings {
+        running: 2,
+        running_per_peer: 1,
+        waiting: 1,
+        waiting_per_peer: 1,
+        ..Settings::default()
+    });
     step(&mut limiter, at(0), ask(1, 1, Priority::Trade));
     step(&mut limiter, at(0), ask(2, 1, Priority::Trade));
     assert_eq!(step(&mut limiter, at(0), ask(3, 2, Priority::Bulk)), [admit(3)]);
@@ -122,7 +157,7 @@ proptest! {
         acts in prop::collection::vec((0_u8..6, 0_u8..4, 0_usize..3, any::<usize>()), 0..300),
         running in 1_usize..4, per_peer in 1_usize..3, waiting in 1_usize..8, waiting_per_peer in 1_usize..5,
     ) {
-        let settings = Settings { running, running_per_peer: per_peer, waiting, waiting_per_peer };
+        let settings = Settings { running, running_per_peer: per_peer, waiting, waiting_per_peer, ..Settings::default() };
         let mut limiter = Machine::new(settings);
         let mut inside: BTreeMap<u64, u8> = BTreeMap::new();
         let mut queued: BTreeMap<u64, (u8, Priority)> = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use darkswap_core::path::{ConnectionKey, PathKind};
 
-use super::{CONNECTIONS, CloseReason, DIAL, GetError, Input, Lease, Output, Settings, Ticket};
+use super::{CONNECTIONS, CloseReason, DIAL, GetError, Input, Lease, Output, Settings, Ticket, Usage};
 use crate::Time;
 
 /// The pool of one node.
@@ -78,6 +78,17 @@ impl<P: Copy + Ord> Machine<P> {
         self.entries.is_empty()
     }
 
+    /// What is known of a peer: whether it is pinned, and whether somebody uses it. None: there is no entry.
+    #[must_use]
+    pub fn usage(&self, peer: P) -> Option<Usage> {
+        let entry = self.entries.get(&peer)?;
+        Some(match entry {
+            Entry { pinned: true, .. } => Usage::Pinned,
+            entry if !entry.is_idle() => Usage::Busy,
+            _ => Usage::Idle,
+        })
+    }
+
     /// Takes note of what happened. Drain [`poll`](Self::poll) afterwards.
     ///
     /// # Panics
@@ -88,6 +99,11 @@ impl<P: Copy + Ord> Machine<P> {
             Input::Return { ticket } => self.give_back(now, ticket),
             Input::Pin { peer } => self.pin(now, peer),
             Input::Unpin { peer } => self.unpin(now, peer),
+            Input::Used { peer } => {
+                if let Some(entry) = self.entries.get_mut(&peer) {
+                    entry.used = now;
+                }
+            }
             Input::Opened { peer, connection, kind } => self.opened(now, peer, Lease { connection, kind }),
             Input::Closed { peer, connection } => self.closed(now, peer, connection),
             Input::DialFailed { peer } => self.dial_ended(now, peer),
@@ -110,7 +126,11 @@ impl<P: Copy + Ord> Machine<P> {
             Held::Leased { .. } => None,
         });
         let dials = self.entries.values().filter_map(|entry| Some(entry.dialling? + DIAL));
-        let idle = self.entries.values().filter(|entry| entry.is_idle()).map(|entry| entry.used + self.settings.idle);
+        let idle = self
+            .entries
+            .values()
+            .filter(|entry| entry.asked && entry.is_idle())
+            .map(|entry| entry.used + self.settings.idle);
         waiting.chain(dials).chain(idle).min()
     }
 
@@ -279,7 +299,7 @@ impl<P: Copy + Ord> Machine<P> {
             self.outputs.push_back(Output::Abandon { peer });
             self.dial_ended(now, peer);
         }
-        let is_over = |entry: &Entry| entry.is_idle() && now >= entry.used + self.settings.idle;
+        let is_over = |entry: &Entry| entry.asked && entry.is_idle() && now >= entry.used + self.settings.idle;
         let over: Vec<P> = self.entries.iter().filter(|(_, entry)| is_over(entry)).map(|(peer, _)| *peer).collect();
         for peer in over {
             self.close(peer, CloseReason::Idle);

@@ -144,6 +144,25 @@ fn an_idle_peer_is_closed_after_the_idle_time() {
 }
 
 #[test]
+fn a_stranger_is_not_closed_for_being_idle() {
+    let mut pool = pool(4);
+    step(&mut pool, at(0), opened(1, 5, PathKind::Direct));
+    assert_eq!((pool.deadline(), pool.usage(1)), (None, Some(Usage::Idle)));
+    assert_eq!(step(&mut pool, at(100_000), Input::Tick), []);
+}
+
+#[test]
+fn what_is_heard_from_a_peer_puts_its_end_off() {
+    let mut pool = pool(4);
+    let idle = Settings::default().idle;
+    step(&mut pool, at(0), opened(1, 5, PathKind::Direct));
+    step(&mut pool, at(0), get(1, 1));
+    step(&mut pool, at(0), Input::Return { ticket: Ticket(1) });
+    step(&mut pool, idle / 2, Input::Used { peer: 1 });
+    assert_eq!(pool.deadline(), Some(idle * 3 / 2));
+}
+
+#[test]
 fn more_tickets_than_the_bound_are_refused() {
     let mut pool = Machine::new(Settings { tickets: 1, ..Settings::default() });
     step(&mut pool, at(0), get(1, 1));
@@ -346,6 +365,10 @@ proptest! {
             world.act(Act::FailDial { pick: 0 });
         }
         world.pass(Duration::from_secs(300));
+        // Strangers go when they like to.
+        while !world.open.is_empty() {
+            world.act(Act::Lose { pick: 0 });
+        }
         prop_assert!(world.machine.is_empty());
         prop_assert!(world.open.is_empty());
     }

@@ -11,6 +11,7 @@ use super::State;
 use super::circuit::relay_of;
 use crate::event::Event;
 use crate::limits::fixed::relay::LIFE;
+use crate::node::pool::Hold;
 use crate::node::{Node, explain};
 
 impl Node {
@@ -105,6 +106,7 @@ impl Node {
         };
         entry.state = State::Held(listener);
         let elapsed = if renewal { std::time::Duration::ZERO } else { now.saturating_sub(entry.since) };
+        self.hold_open(relay, Hold::Relay);
         self.report(Event::ReservationAccepted { relay, renewal, elapsed });
         self.relays.tell(now, estimate::Input::Granted { relay });
         self.relays.reservations.handle(now, Input::Granted { relay, life: LIFE });
@@ -170,6 +172,7 @@ impl Node {
         if let Some(entry) = self.relays.known.get_mut(&relay) {
             entry.state = State::Idle;
         }
+        self.let_go(relay, Hold::Relay);
         self.leave_relay(relay);
     }
 
