@@ -150,6 +150,7 @@ fn a_running_node_answers_and_stops_when_it_is_told() {
     assert!(folder.run(&["peers"]).stdout.starts_with("PEER"));
     refused(&folder.run(&["run"]), 1, "another node is running with the control socket");
     refused(&folder.run(&["publish", "topic", "hello"]), 1, "not published on topic");
+    refused(&folder.run(&["drain"]), 1, "this node is no relay");
     refused(&folder.run(&["connect", ready["peer_id"].as_str().unwrap()]), 1, "it is this node itself");
     refused(&folder.run(&["connect", &format!("/ip4/127.0.0.1/tcp/1/p2p/{PEER}")]), 1, "no path to");
     for line in running.log().lines() {
@@ -175,6 +176,20 @@ fn a_signal_stops_a_node_in_good_order() {
         assert_eq!(running.ended(), Some(0), "{signal}");
         assert!(!folder.file("control.sock").exists());
     }
+}
+
+#[test]
+fn a_relay_shows_what_it_does_and_drains_when_it_is_told() {
+    let relay = QUIET
+        .replace("[discovery]", "reachability = \"public\"\n[relay]\nserver = true\nreservations = 700\n[discovery]");
+    let folder = Folder::with_config(&relay);
+    let (_running, _) = folder.start(&[]);
+    assert_eq!(folder.run(&["status", "--json"]).json()["relay"]["reservations_limit"], 700);
+    assert!(folder.run(&["status"]).stdout.contains("0 reservations of 700"));
+    refused(&folder.run(&["drain", "--within", "soon"]), 2, "expected a duration such as");
+    assert_eq!(folder.run(&["drain", "--within", "10s", "--json"]).json()["drained"]["cut"], 0);
+    assert!(folder.run(&["drain"]).stdout.contains("drained, 0 circuits cut"));
+    assert!(folder.run(&["status"]).stdout.contains("drains"));
 }
 
 #[test]

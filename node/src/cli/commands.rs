@@ -31,7 +31,7 @@ pub(crate) fn status(place: &Place, shown: Shown) -> Result<(), Failure> {
     rows.extend(status.listening.iter().map(|address| ["listens on".to_owned(), address.to_string()]));
     rows.extend(status.external.iter().map(|address| ["reachable at".to_owned(), address.to_string()]));
     rows.extend(status.reservations.into_iter().map(|relay| ["relay".to_owned(), relay]));
-    rows.extend(status.relay.iter().flat_map(relay::rows));
+    rows.extend(status.relay.as_deref().map(relay::rows).unwrap_or_default());
     output::print(&table(["WHAT", "VALUE"], &rows))
 }
 

@@ -58,7 +58,7 @@ pub struct StatusReport {
     pub reservations: Vec<String>,
     /// What it does as a relay for others; `null` when it is none.
     #[serde(default)]
-    pub relay: Option<RelayServiceReport>,
+    pub relay: Option<Box<RelayServiceReport>>,
 }
 
 /// A connected or wanted peer.
@@ -208,7 +208,7 @@ impl From<Status> for StatusReport {
             listening: status.listening,
             external: status.external,
             reservations: status.reservations.iter().map(ToString::to_string).collect(),
-            relay: status.relay.map(Into::into),
+            relay: status.relay.map(|service| Box::new(service.into())),
         }
     }
 }

@@ -133,6 +133,31 @@ fn a_rate_is_kept_by_waiting() {
 }
 
 #[test]
+fn many_circuits_together_keep_a_rate_within_a_twentieth_and_none_is_passed_over() {
+    let limits = Limits { prefix_rate: 100_000, circuits_per_peer: 100, ..Limits::default() };
+    let mut server = Server::new(at(0), limits);
+    server.reserve(at(0), 1, address(1)).unwrap();
+    // Ten circuits of five peers of one network, each of which always has another chunk.
+    let circuits: Vec<Circuit> = (0..10).map(|i| server.connect(at(0), 2 + i % 5, address(2), 1).unwrap()).collect();
+    let mut due: BTreeMap<(Time, Circuit), ()> = circuits.iter().map(|circuit| ((at(0), *circuit), ())).collect();
+    let mut passed: BTreeMap<Circuit, u64> = BTreeMap::new();
+    let end = at(120);
+    while let Some(((now, circuit), ())) = due.pop_first().filter(|((now, _), ())| *now < end) {
+        let ready = server.carry(now, circuit, 8_192).unwrap();
+        if ready < end {
+            *passed.entry(circuit).or_default() += 8_192;
+        }
+        // A link that is not endlessly fast either.
+        due.insert((ready.max(now + Duration::from_millis(1)), circuit), ());
+    }
+    let all: u64 = passed.values().sum();
+    let expected = 120 * limits.prefix_rate;
+    assert!(all.abs_diff(expected) < expected / 20, "{all} of {expected}");
+    let (least, most) = (passed.values().min().unwrap(), passed.values().max().unwrap());
+    assert!(most - least <= 3 * 8_192, "{passed:?}");
+}
+
+#[test]
 fn the_last_bytes_of_a_budget_pass_and_not_one_more() {
     let mut server = serving();
     let circuit = server.connect(at(0), 2, address(2), 1).unwrap();
