@@ -18,7 +18,7 @@ type Dht = kad::Behaviour<kad::store::MemoryStore>;
 /// A peer with a connection to one server, under an identity of its own.
 pub(crate) struct Forger {
     pub(crate) identity: Keypair,
-    records: mpsc::UnboundedSender<kad::Record>,
+    records: mpsc::Sender<kad::Record>,
 }
 
 impl Forger {
@@ -32,7 +32,7 @@ impl Forger {
         swarm.behaviour_mut().add_address(&server.peer, server.address.clone());
         swarm.dial(server.address.clone().with_p2p(server.peer).unwrap()).unwrap();
         while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionEstablished { .. }) {}
-        let (records, waiting) = mpsc::unbounded_channel();
+        let (records, waiting) = mpsc::channel(1);
         runtime.spawn("forger", Box::pin(serve(swarm, server.peer, waiting)));
         Self { identity, records }
     }
@@ -43,7 +43,7 @@ impl Forger {
 
     /// Puts a record.
     pub(crate) fn put(&self, record: kad::Record) {
-        self.records.send(record).unwrap();
+        self.records.try_send(record).unwrap();
     }
 }
 
@@ -61,7 +61,7 @@ fn swarm(identity: &Keypair, runtime: &Arc<SimRuntime>) -> Swarm<Dht> {
     Swarm::new(transport, dht, id, config.with_idle_connection_timeout(std::time::Duration::from_secs(600)))
 }
 
-async fn serve(mut swarm: Swarm<Dht>, server: PeerId, mut records: mpsc::UnboundedReceiver<kad::Record>) {
+async fn serve(mut swarm: Swarm<Dht>, server: PeerId, mut records: mpsc::Receiver<kad::Record>) {
     loop {
         tokio::select! {
             record = records.recv() => match record {

@@ -23,6 +23,8 @@ pub(crate) const ALICE: &str = "alice";
 pub(crate) const PROBER: &str = "prober";
 
 const PORT: u16 = 4_001;
+/// Events that a test leaves unread at most.
+const UNREAD: usize = 1 << 16;
 /// Longer than any scene.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -76,7 +78,7 @@ pub(crate) struct Running {
     pub(crate) id: PeerId,
     pub(crate) handle: Handle,
     address: Multiaddr,
-    events: mpsc::UnboundedReceiver<Event>,
+    events: mpsc::Receiver<Event>,
 }
 
 impl Running {
@@ -87,9 +89,9 @@ impl Running {
         let identity = Keypair::ed25519_from_bytes(seed).unwrap();
         let id = identity.public().to_peer_id();
         let mut node = Node::new(config, identity, Arc::<SimRuntime>::clone(&runtime)).unwrap();
-        let (sender, events) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::channel(UNREAD);
         // A test that has seen enough drops the receiver.
-        node.observe(move |event| drop(sender.send(event.clone())));
+        node.observe(move |event| assert!(sender.is_closed() || sender.try_send(event.clone()).is_ok()));
         let handle = node.handle();
         let address = Multiaddr::empty().with(Protocol::from(runtime.addresses()[0]));
         let address = address.with(Protocol::Udp(PORT)).with(Protocol::QuicV1);
