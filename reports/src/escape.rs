@@ -25,6 +25,20 @@ impl Display for Escaped<'_> {
     }
 }
 
+/// A text of ours as HTML, in which words between backticks are code, as the catalogue writes them.
+pub(crate) fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // A backtick without its partner is one.
+    if parts.len() % 2 == 0 {
+        return Escaped(text).to_string();
+    }
+    let part = |(index, part): (usize, &&str)| match index % 2 {
+        0 => Escaped(part).to_string(),
+        _ => format!("<code>{}</code>", Escaped(part)),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
 /// A name as an element id: letters, digits and dashes; anything else is spelled as its code point, so two names never collide.
 pub(crate) fn anchor(name: &str) -> String {
     let mut id = String::from("s-");
@@ -43,6 +57,12 @@ pub(crate) fn anchor(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_between_backticks_are_code_and_everything_is_escaped() {
+        assert_eq!(prose("of `a<b`, `c`."), "of <code>a&lt;b</code>, <code>c</code>.");
+        assert_eq!([prose("one ` alone <"), prose("")], ["one ` alone &lt;", ""]);
+    }
 
     #[test]
     fn markup_in_a_name_is_shown_and_not_obeyed() {

@@ -9,7 +9,7 @@ use darkswap_statistics::sentence::{Verdict, p_value, percent};
 use super::forest;
 use super::grid::{Grid, Outcome};
 use super::panel::{Against, Panel, Row, show_difference};
-use crate::escape::{Escaped, anchor};
+use crate::escape::{Escaped, anchor, prose};
 use crate::palette;
 use crate::plot::Plot;
 use crate::scenario::seeds;
@@ -202,7 +202,7 @@ fn section(grid: &Grid, panel: &Panel) -> anyhow::Result<String> {
          <div class=\"figures\">\n{figures}</div>\n{}</section>\n",
         anchor(line),
         Escaped(line),
-        Escaped(&about(panel)),
+        prose(&about(panel)),
         rows(grid, panel),
     ))
 }

@@ -5,7 +5,7 @@ use darkswap_records::summary::FigureSummary;
 use darkswap_records::unit::{show_bytes, show_seconds};
 
 use super::table::{Align, Column, number, table, text};
-use crate::escape::Escaped;
+use crate::escape::{Escaped, prose};
 use crate::junit::ending;
 use crate::scenario::Scenario;
 
@@ -109,13 +109,13 @@ fn measured_row(scenario: &Scenario, figure: &Figure) -> Option<Vec<String>> {
             "–".into(),
             "–".into(),
             "–".into(),
-            format!("{} <b>{}</b>", Escaped(figure.about), counts.join(", ")),
+            format!("{} <b>{}</b>", prose(figure.about), counts.join(", ")),
         ]);
     } else {
         for value in [|of: &FigureSummary| of.median, |of: &FigureSummary| of.p95, |of: &FigureSummary| of.max] {
             row.push(range(figure.unit, summaries.iter().map(|summary| value(summary))));
         }
-        row.push(Escaped(figure.about).to_string());
+        row.push(prose(figure.about));
     }
     Some(row)
 }

@@ -15,7 +15,7 @@ fn the_choice_of_relays_is_shown_where_there_was_one_and_nowhere_else() {
     assert_eq!(
         titles(&shown),
         [
-            "Failover: out of reach after a relay's death",
+            "Out of reach after the death of a home relay",
             "Time to reach a host through what it announces",
             "Home relay over time",
             "Reservations by relay",

@@ -19,7 +19,7 @@ pub(super) fn outages(scenario: &Scenario) -> Result<Vec<Figure>, PlotError> {
         "failover_time",
         "deaths of a home",
         ORANGE,
-        "Failover: out of reach after a relay's death",
+        "Out of reach after the death of a home relay",
         "Height is the share of hosts that could be reached anew within the time below, counted from the death of the relay that was \
          their home; a curve further left is better.",
         &["unreachable_per_day"],
