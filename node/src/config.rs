@@ -8,10 +8,12 @@ use crate::ice_server::IceServer;
 use crate::limits::Limits;
 
 mod electrum;
+mod messages;
 mod relay_selection;
 mod trading;
 
 pub use electrum::{ElectrumServer, ElectrumServerError, Security};
+pub use messages::{MessagesConfig, Sealing};
 pub use relay_selection::RelaySelection;
 pub use trading::{Bitcoind, RpcLogin, ServerAddress, ServerAddressError, TradingConfig};
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub webrtc: WebrtcConfig,
     /// Gossip topics to subscribe to.
     pub topics: Vec<String>,
+    /// What happens to messages above the transport.
+    pub messages: MessagesConfig,
     /// Trading. None: the node does not trade.
     pub trading: Option<TradingConfig>,
     /// What a relay server admits. Of no effect without [`relay_server`](Self::relay_server).
@@ -63,6 +67,7 @@ impl Default for Config {
             discovery: true,
             webrtc: WebrtcConfig::default(),
             topics: Vec::new(),
+            messages: MessagesConfig::default(),
             trading: None,
             relay_limits: relay::server::Limits::default(),
             limits: Limits::default(),

@@ -21,6 +21,7 @@ mod reach;
 pub mod rune_index;
 mod runtime;
 mod runtime_tokio;
+mod sealed_codec;
 pub mod store;
 pub mod terminal;
 pub mod trading;

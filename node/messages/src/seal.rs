@@ -19,7 +19,7 @@
 //! | 8 | number of the message in its direction, from 0 |
 //! | .. | records of at most 65,535 bytes: ciphertext and tag |
 //!
-//! The nonce of record `r` of message `m` is `m * 256 + r`. The plaintext starts with its length, so that records that are cut off
+//! The nonce of record `r` of message `m` is `m * 65,536 + r`. The plaintext starts with its length, so that records that are cut off
 //! are missed. A [window](Window) of numbers lets messages overtake each other and each pass once.
 //!
 //! [`Sessions`] is the machine over all peers: who has a session, when it is renewed, when it ends.

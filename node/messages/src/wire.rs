@@ -6,7 +6,7 @@
 //! | request | body | response |
 //! |---|---|---|
 //! | 1 hello | a [handshake](crate::seal)'s hello | 1 answer: the handshake's answer |
-//! | 2 finish | length (2), the handshake's finish, a sealed [`Parcel`] | 2 sealed: a sealed [`Receipt`] |
+//! | 2 finish | length (2), the handshake's finish, a sealed [`Parcel`] or nothing | 2 sealed: a sealed [`Receipt`] or nothing |
 //! | 3 sealed | a sealed [`Parcel`] | 2 sealed: a sealed [`Receipt`] |
 //! | | | 3 refused: a [`Refused`], one byte |
 //!
@@ -36,11 +36,11 @@ const REFUSED: u8 = 3;
 pub enum Request {
     /// Open a session.
     Hello(Bytes),
-    /// The session is there; and a sealed parcel, so that nothing waits for another round trip.
+    /// The session is there; and a sealed parcel, so that nothing waits for another round trip. A renewal has none.
     Finish {
         /// The last message of the handshake.
         finish: Bytes,
-        /// The parcel.
+        /// The parcel, or nothing.
         sealed: Bytes,
     },
     /// A sealed parcel.
@@ -52,7 +52,7 @@ pub enum Request {
 pub enum Response {
     /// The handshake's answer.
     Answer(Bytes),
-    /// A sealed receipt.
+    /// A sealed receipt; nothing for a finish without a parcel.
     Sealed(Bytes),
     /// It was not taken.
     Refused(Refused),

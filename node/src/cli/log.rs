@@ -137,11 +137,14 @@ fn level(event: &Event) -> Level {
         | Event::IceSelected { .. }
         | Event::ChannelOpened { .. }
         | Event::DialFailed { .. }
-        | Event::MessageDuplicate { .. } => Level::DEBUG,
+        | Event::MessageDuplicate { .. }
+        | Event::SessionOpened { .. }
+        | Event::SessionEnded { .. } => Level::DEBUG,
         Event::RelayProbed { .. }
         | Event::Ping { .. }
         | Event::MessageReceived { .. }
         | Event::MessageDelivered { .. }
+        | Event::MessageBytes { .. }
         | Event::Gossip { .. } => Level::TRACE,
     }
 }

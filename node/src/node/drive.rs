@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use darkswap_core::Time;
 use darkswap_core::message::{self, Inbox, MessageId, Outbox};
 use darkswap_core::path::{Input, Machine, Output, PathKind};
@@ -10,6 +11,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
 use super::address_book::AddressBook;
 use super::peer::Peer;
+use super::sealed::Lane;
 use super::{Node, explain, random};
 use crate::event::Event;
 use crate::handle::CommandError;
@@ -31,6 +33,7 @@ impl Node {
                     self.config.limits.message_deadline,
                 ),
                 inbox: Inbox::new(),
+                lane: Lane::new(&id, self.config.messages.batch_delay),
                 book: AddressBook::default(),
                 connections: BTreeMap::new(),
                 waiters: Vec::new(),
@@ -78,6 +81,7 @@ impl Node {
             }
             self.input(id, Input::Tick);
         }
+        self.on_sealed_deadline(now);
     }
 
     /// Drains a peer's machines and notes its next deadline.
@@ -92,6 +96,7 @@ impl Node {
             let Some(output) = peer.outbox.poll(now) else { break };
             self.on_outbox_output(id, output);
         }
+        self.post(id);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let deadline = peer.deadline();
         if let Some(at) = std::mem::replace(&mut peer.timer, deadline) {
@@ -202,16 +207,18 @@ impl Node {
 
     fn on_outbox_output(&mut self, id: PeerId, output: message::Output) {
         match output {
-            message::Output::Transmit { id: message, payload } => {
-                let request =
-                    self.swarm.behaviour_mut().messages.send_request(&id, Ok(Message { id: message, payload }));
-                self.attempts.insert(request, (id, message));
-            }
+            message::Output::Transmit { id: message, payload } => self.transmit(id, message, payload),
             message::Output::Expired { id: message } => {
                 let deadline = self.config.limits.message_deadline;
                 self.give_up(id, message, format!("no acknowledgement within {deadline:?}"));
             }
         }
+    }
+
+    /// Sends a message by the protocol without sealing.
+    pub(super) fn transmit_plain(&mut self, id: PeerId, message: MessageId, payload: Bytes) {
+        let request = self.swarm.behaviour_mut().messages.send_request(&id, Ok(Message { id: message, payload }));
+        self.attempts.insert(request, (id, message));
     }
 
     /// Tells the sender that a message is not tried any more.

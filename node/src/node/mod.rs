@@ -8,6 +8,7 @@
 //! | `negotiation` | what comes of signalling |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
 //! | `command` | carries out what the application asks for |
+//! | `sealed` | messages above the transport: batched, compressed, sealed |
 //! | `trading` | the trader's network: gossip of orders, its protocols, its paths |
 
 mod address_book;
@@ -18,6 +19,7 @@ mod drive;
 mod negotiation;
 mod peer;
 mod relays;
+mod sealed;
 mod swarm_event;
 mod trading;
 
@@ -50,6 +52,7 @@ use crate::transport::{self, TransportError};
 use behaviour::Behaviour;
 use peer::Peer;
 use relays::Relays;
+use sealed::Sealed;
 use trading::Trades;
 
 /// How long a stopping node waits for its connections to close in good order.
@@ -112,6 +115,8 @@ pub struct Node {
     next_connection: u64,
     /// Attempts to deliver a message.
     attempts: BTreeMap<OutboundRequestId, (PeerId, MessageId)>,
+    /// What seals messages; nothing when the node does not.
+    sealed: Option<Sealed>,
     /// Queries of the DHT for a peer's addresses.
     lookups: BTreeMap<PeerId, Lookup>,
     /// Data channels over WebRTC connections.
@@ -206,6 +211,7 @@ impl Node {
             connections: BTreeMap::new(),
             next_connection: 0,
             attempts: BTreeMap::new(),
+            sealed: Sealed::new(&config, &identity, &runtime),
             lookups: BTreeMap::new(),
             channels,
             unaccepted: VecDeque::new(),
@@ -344,7 +350,7 @@ impl Node {
 
     fn next_deadline(&self) -> Option<Time> {
         let peers = self.timers.first().map(|(at, _)| *at);
-        [peers, self.relays.deadline()].into_iter().flatten().min()
+        [peers, self.relays.deadline(), self.sealed.as_ref().and_then(Sealed::deadline)].into_iter().flatten().min()
     }
 
     fn ask_relays(&mut self) {

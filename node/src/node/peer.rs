@@ -11,6 +11,7 @@ use libp2p::swarm::ConnectionId;
 use tokio::sync::oneshot;
 
 use super::address_book::AddressBook;
+use super::sealed::Lane;
 use crate::event::{HolePunchRole, TransportKind};
 use crate::handle::{CommandError, Receipt};
 
@@ -23,6 +24,7 @@ pub(super) struct Peer {
     pub(super) path: Machine,
     pub(super) outbox: Outbox,
     pub(super) inbox: Inbox,
+    pub(super) lane: Lane,
     pub(super) book: AddressBook,
     pub(super) connections: BTreeMap<ConnectionKey, Connection>,
     pub(super) waiters: Vec<PathWaiter>,
@@ -65,7 +67,7 @@ impl Peer {
 
     /// When something has to be done for this peer if nothing else happens.
     pub(super) fn deadline(&self) -> Option<Time> {
-        [self.path.deadline(), self.outbox.deadline()].into_iter().flatten().min()
+        [self.path.deadline(), self.outbox.deadline(), self.lane.deadline()].into_iter().flatten().min()
     }
 
     /// Whether nothing is lost when the peer is forgotten.

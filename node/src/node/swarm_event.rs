@@ -1,5 +1,6 @@
 //! Turning libp2p's events into inputs of the machines and events of the node.
 
+use darkswap_core::message::MessageId;
 use darkswap_core::path::{ConnectionKey, Input, Origin, PathKind};
 use darkswap_core::wire::{Acknowledgement, Malformed, Verdict};
 use libp2p::core::{ConnectedPoint, Endpoint};
@@ -189,6 +190,7 @@ impl Node {
             BehaviourEvent::Kad(event) => self.on_kad(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Messages(event) => self.on_exchange(event),
+            BehaviourEvent::Sealed(event) => self.on_sealed(event),
             BehaviourEvent::Sync(event) => self.on_sync(event),
             BehaviourEvent::Trade(event) => self.on_trade(event),
             BehaviourEvent::RelayServer(event) => tracing::debug!(?event, "relay server"),
@@ -252,7 +254,7 @@ impl Node {
         self.path_of(connection) == Some(PathKind::Relayed)
     }
 
-    fn path_of(&self, connection: ConnectionId) -> Option<PathKind> {
+    pub(super) fn path_of(&self, connection: ConnectionId) -> Option<PathKind> {
         Some(self.connection(connection)?.kind)
     }
 
@@ -378,8 +380,15 @@ impl Node {
             self.drive(id);
             return;
         }
+        self.settle(id, message, answer.verdict, path);
+        self.drive(id);
+    }
+
+    /// A peer said what became of a message.
+    pub(super) fn settle(&mut self, id: PeerId, message: MessageId, verdict: Verdict, path: PathKind) {
+        let now = self.now();
         let Some(elapsed) = self.peer(id).outbox.acknowledged(now, message) else { return };
-        if answer.verdict == Verdict::Stale {
+        if verdict == Verdict::Stale {
             self.give_up(id, message, "the peer has moved past it and cannot tell whether it arrived".to_owned());
         } else {
             let mut size = 0;
@@ -389,7 +398,6 @@ impl Node {
             }
             self.report(Event::MessageDelivered { peer: id, id: message, elapsed, path, size });
         }
-        self.drive(id);
     }
 
     fn on_attempt_failed(&mut self, id: PeerId, request: OutboundRequestId, error: &OutboundFailure) {

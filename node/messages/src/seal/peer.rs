@@ -47,12 +47,17 @@ impl Peer {
         sealed: &[u8],
         limit: usize,
     ) -> Result<Vec<u8>, OpenError> {
-        let sessions = self.current.iter_mut().chain(self.previous.as_mut().map(|(session, _)| session));
-        let mut live = sessions.filter(|session| now < session.since() + limits.expire_after + limits.overlap);
-        let session = live.find(|session| session.is_named_by(sealed)).ok_or(OpenError::UnknownSession)?;
+        let live = |session: &&mut Session| now < session.since() + limits.expire_after + limits.overlap;
+        let session = self.named_by(sealed).filter(live).ok_or(OpenError::UnknownSession)?;
         let plaintext = session.open(sealed, limit)?;
         self.used = now;
         Ok(plaintext)
+    }
+
+    /// The session that a sealed message names.
+    pub(super) fn named_by(&mut self, sealed: &[u8]) -> Option<&mut Session> {
+        let mut sessions = self.current.iter_mut().chain(self.previous.as_mut().map(|(session, _)| session));
+        sessions.find(|session| session.is_named_by(sealed))
     }
 
     /// Whether the current session should make room for a new one: the end that opened it asks, so that not both do.

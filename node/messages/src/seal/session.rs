@@ -14,11 +14,11 @@ use crate::identity::Party;
 const HEADER: usize = 16;
 /// Plaintext of one record at most.
 const CHUNK: usize = RECORD - TAG;
-/// Records of one message: what a nonce has a byte for.
-const RECORDS: usize = 256;
+/// Records of one message. Nonces have room for more; no limit on messages needs them.
+const RECORDS: usize = 512;
 /// Bytes of the length within.
 const LENGTH: usize = 4;
-/// The longest plaintext: almost 16 MiB, above every limit on messages.
+/// The longest plaintext: almost 32 MiB, above every limit on messages.
 pub const PLAINTEXT: usize = CHUNK * RECORDS - LENGTH;
 /// What sealing adds to a message of one record.
 pub const OVERHEAD: usize = HEADER + LENGTH + TAG;
@@ -258,10 +258,10 @@ fn sealed_length(plaintext: usize) -> usize {
     HEADER + within + within.div_ceil(CHUNK) * TAG
 }
 
-/// Never the same for two records: numbers are below 2^32, records below 2^8.
+/// Never the same for two records: numbers are below 2^32, records below 2^16.
 fn nonce(number: u64, record: usize) -> u64 {
     assert!(number < NUMBERS && record < RECORDS, "found record {record} of message {number}");
-    number << 8 | record as u64
+    number << 16 | record as u64
 }
 
 #[cfg(test)]

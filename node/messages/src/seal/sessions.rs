@@ -56,6 +56,19 @@ pub enum EndReason {
     Dropped,
 }
 
+impl EndReason {
+    /// The reason's name in events and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+            Self::Evicted => "evicted",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// What happened, or is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
@@ -149,6 +162,12 @@ impl Sessions {
     #[must_use]
     pub fn is_opening(&self, peer: Party) -> bool {
         self.peers.get(&peer).is_some_and(|peer| peer.opening.is_some())
+    }
+
+    /// Whether a session that the peer opened waits for its finish.
+    #[must_use]
+    pub fn is_answering(&self, peer: Party) -> bool {
+        self.peers.get(&peer).is_some_and(|peer| peer.answering.is_some())
     }
 
     /// Opens a session: the hello to send, or `None` when one is on its way.
@@ -251,6 +270,23 @@ impl Sessions {
             self.outputs.push_back(Output::Renew { peer });
         }
         Ok(sealed)
+    }
+
+    /// The channel of the session that a sealed message names.
+    #[must_use]
+    pub fn channel_of(&self, peer: Party, sealed: &[u8]) -> Option<Channel> {
+        let known = self.peers.get(&peer)?;
+        let mut sessions = known.current.iter().chain(known.previous.as_ref().map(|(session, _)| session));
+        sessions.find(|session| session.is_named_by(sealed)).map(Session::channel)
+    }
+
+    /// Seals the response to a message that was opened, in the session of that message: the peer has that one for certain.
+    ///
+    /// # Errors
+    /// [`SealError`], when the session ended meanwhile.
+    pub fn reply(&mut self, peer: Party, to: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+        let session = self.peers.get_mut(&peer).and_then(|peer| peer.named_by(to));
+        session.ok_or(SealError::NoSession { peer })?.seal(plaintext)
     }
 
     /// Opens a message of a peer of at most `limit` bytes.

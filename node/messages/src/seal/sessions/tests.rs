@@ -116,6 +116,11 @@ fn a_session_in_use_is_renewed_by_whoever_opened_it_without_a_gap() {
     establish(s(601), &mut one, &mut two);
     assert!(one.unseal(s(602), &two, &on_its_way).is_ok(), "the session before still opens");
     assert!(passes(s(602), &mut one, &mut two));
+    let asked = one.seal(s(603), &two).unwrap();
+    assert!(two.unseal(s(603), &one, &asked).is_ok());
+    let reply = two.sessions.reply(one.party(), &asked, b"done").unwrap();
+    assert_eq!(one.unseal(s(603), &two, &reply).unwrap(), b"done");
+    assert!(two.sessions.reply(one.party(), b"of no session", b"done").is_err());
     let late = one.open(s(700), &two);
     assert!(late.is_some());
 }
