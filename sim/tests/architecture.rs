@@ -20,8 +20,19 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("darkswap-trade", &[]),
     ("darkswap-wallet", &["darkswap-trade"]),
     ("darkswap-trader", &["darkswap-trade", "darkswap-wallet"]),
-    ("darkswap-node", &["darkswap-core", "darkswap-trade", "darkswap-trader", "darkswap-wallet", "darkswap-webrtc"]),
-    ("darkswap-interop", &["darkswap-core", "darkswap-node"]),
+    (
+        "darkswap-node",
+        &[
+            "darkswap-connectivity",
+            "darkswap-core",
+            "darkswap-messages",
+            "darkswap-trade",
+            "darkswap-trader",
+            "darkswap-wallet",
+            "darkswap-webrtc",
+        ],
+    ),
+    ("darkswap-interop", &["darkswap-core", "darkswap-messages", "darkswap-node"]),
     ("darkswap-chain", &[]),
     ("darkswap-fabric", &[]),
     ("darkswap-records", &[]),
@@ -87,7 +98,8 @@ const OUT_OF_REACH: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without Cargo features: features unify, so one that selects sockets would leak from the simulator into the shipped binary.
-const WITHOUT_FEATURES: &[&str] = &["darkswap-core", "darkswap-connectivity", "darkswap-messages", "darkswap-node", "darkswap-sim"];
+const WITHOUT_FEATURES: &[&str] =
+    &["darkswap-core", "darkswap-connectivity", "darkswap-messages", "darkswap-node", "darkswap-sim"];
 
 /// What a crate without I/O has no use for.
 const PURE: &[&str] = &["std::fs", "std::env", "std::thread", "std::time::Instant", "std::time::SystemTime"];

@@ -106,7 +106,9 @@ impl Observer {
                     self.recorder.category("message", "duplicate", tags);
                 }
             }
-            Event::MessageBytes { messages, plain, wire, .. } => self.message_bytes(*messages, *plain, *wire),
+            Event::MessageBytes { messages, plain, wire, .. } => {
+                self.ledger.send_parcel(self.host, *messages, *plain, *wire);
+            }
             Event::SessionOpened { peer, initiator } => {
                 let initiator = if *initiator { "true" } else { "false" };
                 self.event("session_opened", self.peer_fields(*peer).with("initiator", initiator));

@@ -3,6 +3,7 @@
 mod bytes;
 mod connections;
 mod messages;
+mod sealed;
 mod streams;
 
 use ::bytes::Bytes;
