@@ -9,11 +9,13 @@ use crate::limits::Limits;
 
 mod bandwidth;
 mod electrum;
+mod messages;
 mod relay_selection;
 mod trading;
 
 pub use bandwidth::{Bandwidth, DayRate, DayRateError, Direction, RATE_SPANS, RateSpan};
 pub use electrum::{ElectrumServer, ElectrumServerError, Security};
+pub use messages::{MessagesConfig, Sealing};
 pub use relay_selection::RelaySelection;
 pub use trading::{Bitcoind, RpcLogin, ServerAddress, ServerAddressError, TradingConfig};
 
@@ -43,6 +45,8 @@ pub struct Config {
     pub webrtc: WebrtcConfig,
     /// Gossip topics to subscribe to.
     pub topics: Vec<String>,
+    /// What happens to messages above the transport.
+    pub messages: MessagesConfig,
     /// Trading. None: the node does not trade.
     pub trading: Option<TradingConfig>,
     /// What a relay server admits. Of no effect without [`relay_server`](Self::relay_server).
@@ -67,6 +71,7 @@ impl Default for Config {
             discovery: true,
             webrtc: WebrtcConfig::default(),
             topics: Vec::new(),
+            messages: MessagesConfig::default(),
             trading: None,
             relay_limits: relay::server::Limits::default(),
             bandwidth: Bandwidth::default(),

@@ -9,6 +9,7 @@ pub use darkswap_connectivity::relay::reservation::HomeReason;
 pub use darkswap_connectivity::relay::server::Denied;
 use darkswap_core::message::MessageId;
 use darkswap_core::path::PathKind;
+pub use darkswap_messages::seal::EndReason;
 use darkswap_trader::command::TradeEvent;
 pub use darkswap_webrtc::connection::{CandidateKind, IceState};
 use libp2p::{Multiaddr, PeerId};
@@ -294,6 +295,31 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A sealed session with a peer began: messages are encrypted end to end with its keys.
+    SessionOpened {
+        /// With whom.
+        peer: PeerId,
+        /// Whether this node opened it.
+        initiator: bool,
+    },
+    /// A sealed session ended; the next message opens another.
+    SessionEnded {
+        /// With whom.
+        peer: PeerId,
+        /// Why.
+        reason: EndReason,
+    },
+    /// Messages were sent as one sealed parcel.
+    MessageBytes {
+        /// Receiver.
+        peer: PeerId,
+        /// How many.
+        messages: usize,
+        /// Bytes that the application sent.
+        plain: usize,
+        /// Bytes of the request, after compression and sealing.
+        wire: usize,
+    },
     /// A gossip message arrived, for the first time.
     Gossip {
         /// Its topic.
@@ -538,6 +564,12 @@ pub enum Misbehaviour {
     Unsolicited,
     /// Messages in an order that the protocol does not have, or the same one again.
     OutOfOrder,
-    /// A certificate other than the announced one, or a signature that does not hold.
+    /// A certificate other than the announced one, a signature that does not hold, or a sealed message that the peer did not seal.
     Forged,
+    /// Compressed bytes that become larger than any honest ones.
+    Bomb,
+    /// A sealed message that was opened before.
+    Replayed,
+    /// The peer poses as another, or cannot prove who it is.
+    Spoofed,
 }

@@ -25,6 +25,7 @@ pub mod relay_status;
 pub mod rune_index;
 mod runtime;
 mod runtime_tokio;
+mod sealed_codec;
 pub mod store;
 pub mod terminal;
 pub mod trading;

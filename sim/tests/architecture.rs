@@ -14,6 +14,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("darkswap-core", &[]),
     ("darkswap-connectivity", &["darkswap-core"]),
+    ("darkswap-messages", &["darkswap-core"]),
     ("futures-timer", &[]),
     ("darkswap-webrtc", &[]),
     ("darkswap-trade", &[]),
@@ -24,13 +25,14 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
         &[
             "darkswap-connectivity",
             "darkswap-core",
+            "darkswap-messages",
             "darkswap-trade",
             "darkswap-trader",
             "darkswap-wallet",
             "darkswap-webrtc",
         ],
     ),
-    ("darkswap-interop", &["darkswap-connectivity", "darkswap-core", "darkswap-node"]),
+    ("darkswap-interop", &["darkswap-connectivity", "darkswap-core", "darkswap-messages", "darkswap-node"]),
     ("darkswap-chain", &[]),
     ("darkswap-fabric", &[]),
     ("darkswap-records", &[]),
@@ -81,6 +83,7 @@ const PAST_THE_SEAM: &[&str] = &["libp2p-quic", "libp2p-tcp", "turmoil", "turmoi
 const OUT_OF_REACH: &[(&str, &[&str])] = &[
     ("darkswap-core", WORLDS),
     ("darkswap-connectivity", WORLDS),
+    ("darkswap-messages", WORLDS),
     ("darkswap-webrtc", WORLDS_BUT_MDNS),
     ("darkswap-trade", WORLDS),
     ("darkswap-wallet", WORLDS),
@@ -96,7 +99,8 @@ const OUT_OF_REACH: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without Cargo features: features unify, so one that selects sockets would leak from the simulator into the shipped binary.
-const WITHOUT_FEATURES: &[&str] = &["darkswap-core", "darkswap-connectivity", "darkswap-node", "darkswap-sim"];
+const WITHOUT_FEATURES: &[&str] =
+    &["darkswap-core", "darkswap-connectivity", "darkswap-messages", "darkswap-node", "darkswap-sim"];
 
 /// What a crate without I/O has no use for.
 const PURE: &[&str] = &["std::fs", "std::env", "std::thread", "std::time::Instant", "std::time::SystemTime"];
@@ -111,6 +115,7 @@ const SEAM: &[(&str, &[&str], &[&str])] = &[
     ),
     ("node/core/src", PURE, &[]),
     ("node/connectivity/src", PURE, &[]),
+    ("node/messages/src", PURE, &[]),
     ("node/trade/src", PURE, &[]),
     ("node/wallet/src", PURE, &[]),
     ("node/trader/src", PURE, &[]),

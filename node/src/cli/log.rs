@@ -159,12 +159,15 @@ fn level(event: &Event) -> Level {
         | Event::IceSelected { .. }
         | Event::ChannelOpened { .. }
         | Event::DialFailed { .. }
-        | Event::MessageDuplicate { .. } => Level::DEBUG,
+        | Event::MessageDuplicate { .. }
+        | Event::SessionOpened { .. }
+        | Event::SessionEnded { .. } => Level::DEBUG,
         Event::RelayProbed { .. }
         | Event::Ping { .. }
         | Event::Quality { .. }
         | Event::MessageReceived { .. }
         | Event::MessageDelivered { .. }
+        | Event::MessageBytes { .. }
         | Event::Gossip { .. } => Level::TRACE,
     }
 }

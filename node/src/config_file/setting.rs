@@ -10,7 +10,7 @@ use darkswap_trade::swap::WINDOW;
 
 use super::preset::{PRESETS, Preset};
 use super::value::{Choice, Field, Number};
-use crate::config::Reachability;
+use crate::config::{Reachability, Sealing};
 
 /// One setting.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Setting {
 }
 
 /// The tables with a line about each, in the order of the template.
-pub(super) const TABLES: [(&str, &str); 9] = [
+pub(super) const TABLES: [(&str, &str); 10] = [
     ("node", "The node itself."),
     ("relay", "Circuit relay v2: relaying for others, and the relays that this node uses."),
     ("discovery", "Finding peers through the DHT."),
@@ -56,6 +56,7 @@ pub(super) const TABLES: [(&str, &str); 9] = [
         "webrtc",
         "WebRTC: direct paths between hosts behind NATs, and to browsers. `darkswap ice test` tries the servers.",
     ),
+    ("messages", "Messages to one peer, above the transport: `/darkswap/message/2`."),
     ("gossip", "Messages to everybody who subscribed to a topic."),
     (
         "trading",
@@ -177,6 +178,22 @@ const REACHABILITY: Choice = Choice {
             "public" => Reachability::Public,
             "private" => Reachability::Private,
             _ => Reachability::Auto,
+        }
+    },
+};
+
+const SEALING: Choice = Choice {
+    names: &["off", "preferred", "required"],
+    read: |all| match all.node.messages.sealing {
+        Sealing::Off => "off",
+        Sealing::Preferred => "preferred",
+        Sealing::Required => "required",
+    },
+    write: |all, name| {
+        all.node.messages.sealing = match name {
+            "off" => Sealing::Off,
+            "required" => Sealing::Required,
+            _ => Sealing::Preferred,
         }
     },
 };
@@ -421,6 +438,28 @@ pub(super) static SETTINGS: &[Setting] = &[
         Field::Path(|all| &mut all.certificate),
         "File with the certificate of WebRTC connections and its key, relative to the folder of the identity file. It is made when it \
          is missing. Addresses with `/webrtc-direct` name its fingerprint, so keep it. Only its owner may read it (mode 0600).",
+    ),
+    Setting::new(
+        "messages",
+        "sealing",
+        Field::Choice(SEALING),
+        "Whether messages are encrypted end to end with the keys of both peers, above the transport's encryption: \"preferred\" seals \
+         for every peer that can, \"required\" sends and takes nothing else, \"off\" leaves it to the transport. A peer that has sealed \
+         once is not believed when it says that it cannot.",
+    )
+    .with_example("\"required\""),
+    Setting::new(
+        "messages",
+        "compression",
+        Field::Flag(|all| &mut all.node.messages.compression),
+        "Whether messages are compressed (zstd) where that pays, and compressed ones are taken. Each is compressed by itself.",
+    ),
+    Setting::new(
+        "messages",
+        "batch_delay",
+        Field::Duration(Duration::ZERO..=SECOND, |all| &mut all.node.messages.batch_delay),
+        "The shortest time between two batches of messages to a peer. A message after a pause goes at once; only those that come \
+         close together wait for each other, at most this long.",
     ),
     Setting::new("gossip", "topics", Field::Topics(|all| &mut all.node.topics), "Topics to subscribe to.")
         .with_example(r#"["orders"]"#),

@@ -118,6 +118,15 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::MessageFailed { peer, id, reason } => {
             json!({"event": "message_failed", "peer": text(peer), "id": message_id(id), "reason": reason})
         }
+        Event::SessionOpened { peer, initiator } => {
+            json!({"event": "session_opened", "peer": text(peer), "initiator": initiator})
+        }
+        Event::SessionEnded { peer, reason } => {
+            json!({"event": "session_ended", "peer": text(peer), "reason": reason.name()})
+        }
+        Event::MessageBytes { peer, messages, plain, wire } => json!({
+            "event": "message_bytes", "peer": text(peer), "messages": messages, "plain": plain, "wire": wire,
+        }),
         Event::Gossip { topic, source, payload } => json!({
             "event": "gossip", "topic": topic, "source": text(source), "payload": Payload::from(&payload[..]),
         }),
@@ -177,6 +186,9 @@ fn misbehaviour_name(kind: &Misbehaviour) -> &'static str {
         Misbehaviour::Unsolicited => "unsolicited",
         Misbehaviour::OutOfOrder => "out_of_order",
         Misbehaviour::Forged => "forged",
+        Misbehaviour::Bomb => "bomb",
+        Misbehaviour::Replayed => "replayed",
+        Misbehaviour::Spoofed => "spoofed",
     }
 }
 

@@ -153,6 +153,16 @@ pub mod message {
     pub const ATTEMPT: Duration = Duration::from_secs(10);
     /// Messages of one connection that are handled at once, in each direction.
     pub const STREAMS: usize = 128;
+    /// Messages that share a batch: as many as an outbox has in flight.
+    pub const BATCHED: usize = 32;
+    /// Bytes of a batch. More gains nothing, and one lost batch repeats all of it.
+    pub const BATCH: usize = 16 << 10;
+    /// Bytes of a message for each byte of its compressed form.
+    pub const RATIO: usize = 100;
+    /// How long messages wait for a sealed session before the outbox tries them again.
+    pub const SESSION: Duration = Duration::from_secs(3);
+    /// Bytes of what a receipt says: a proof, and a byte for each message of a parcel.
+    pub const RECEIPT: usize = 256;
     /// Commands of the application that wait for the node's loop; a sender of more waits itself.
     pub const COMMANDS: usize = 256;
 }

@@ -16,12 +16,12 @@ use super::discovery::Store;
 use super::relays::{Announced, Lasting};
 use super::{alive, candidates};
 use crate::Runtime;
-use crate::config::{Config, Reachability};
+use crate::config::{Config, Reachability, Sealing};
 use crate::limits::{Limits, fixed};
 use crate::message_codec::{Codec, PROTOCOL};
 use crate::trading::{self, ORDERS};
 use crate::transport::webrtc::signalling;
-use crate::{relay_load, relay_server};
+use crate::{relay_load, relay_server, sealed_codec};
 
 /// What identify tells of the protocol family and the program.
 const PROTOCOL_FAMILY: &str = "/darkswap/1";
@@ -46,6 +46,7 @@ pub(super) struct Behaviour {
     pub(super) kad: Toggle<kad::Behaviour<Store>>,
     pub(super) gossip: gossipsub::Behaviour,
     pub(super) messages: request_response::Behaviour<Codec>,
+    pub(super) sealed: request_response::Behaviour<sealed_codec::Codec>,
     pub(super) sync: Toggle<request_response::Behaviour<trading::codec::Codec>>,
     pub(super) trade: Toggle<request_response::Behaviour<trading::codec::Codec>>,
 }
@@ -104,7 +105,16 @@ pub(super) fn build(
         gossip: gossip(identity, &config.limits, config.relay_server, judged.validates)?,
         messages: request_response::Behaviour::with_codec(
             Codec::new(config.limits.message_size),
-            [(PROTOCOL, request_response::ProtocolSupport::Full)],
+            (config.messages.sealing != Sealing::Required)
+                .then_some((PROTOCOL, request_response::ProtocolSupport::Full)),
+            request_response::Config::default()
+                .with_request_timeout(fixed::message::ATTEMPT)
+                .with_max_concurrent_streams(fixed::message::STREAMS),
+        ),
+        sealed: request_response::Behaviour::with_codec(
+            sealed_codec::Codec::new(config.limits.message_size.max(fixed::message::BATCH)),
+            (config.messages.sealing != Sealing::Off)
+                .then_some((sealed_codec::PROTOCOL, request_response::ProtocolSupport::Full)),
             request_response::Config::default()
                 .with_request_timeout(fixed::message::ATTEMPT)
                 .with_max_concurrent_streams(fixed::message::STREAMS),

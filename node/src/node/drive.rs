@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use darkswap_connectivity::{doubt, limiter, pool};
 use darkswap_core::Time;
 use darkswap_core::message::{self, Inbox, MessageId, Outbox};
@@ -12,6 +13,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use super::address_book::AddressBook;
 use super::doubt::Request;
 use super::peer::Peer;
+use super::sealed::Lane;
 use super::{Node, explain, quality, random};
 use crate::event::Event;
 use crate::handle::CommandError;
@@ -36,6 +38,7 @@ impl Node {
                 ),
                 doubt: doubt::Machine::default(),
                 inbox: Inbox::new(),
+                lane: Lane::new(&id, self.config.messages.batch_delay),
                 book: AddressBook::default(),
                 connections: BTreeMap::new(),
                 receipts: BTreeMap::new(),
@@ -84,6 +87,7 @@ impl Node {
             }
             self.input(id, Input::Tick);
         }
+        self.on_sealed_deadline(now);
     }
 
     /// Drains a peer's machines and notes its next deadline.
@@ -100,6 +104,7 @@ impl Node {
             let Some(output) = peer.outbox.poll(now) else { break };
             self.on_outbox_output(id, output);
         }
+        self.post(id);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let deadline = peer.deadline();
         if let Some(at) = std::mem::replace(&mut peer.timer, deadline) {
@@ -210,16 +215,19 @@ impl Node {
         match output {
             message::Output::Transmit { id: message, payload } => {
                 self.asked(id, Request::Message(message.sequence), payload.len());
-                let request =
-                    self.swarm.behaviour_mut().messages.send_request(&id, Ok(Message { id: message, payload }));
-                self.attempts.insert(request, (id, message));
+                self.transmit(id, message, payload);
             }
             message::Output::Expired { id: message } => {
-                self.ended(id, Request::Message(message.sequence));
                 let deadline = self.config.limits.message_deadline;
                 self.give_up(id, message, format!("no acknowledgement within {deadline:?}"));
             }
         }
+    }
+
+    /// Sends a message by the protocol without sealing.
+    pub(super) fn transmit_plain(&mut self, id: PeerId, message: MessageId, payload: Bytes) {
+        let request = self.swarm.behaviour_mut().messages.send_request(&id, Ok(Message { id: message, payload }));
+        self.attempts.insert(request, (id, message));
     }
 
     /// Tells the sender that a message is not tried any more.
@@ -227,6 +235,7 @@ impl Node {
         if let Some(submitted) = self.peer(id).receipts.remove(&message) {
             let _ = submitted.answer.send(Err(CommandError::NotAcknowledged { peer: id, reason: reason.clone() }));
         }
+        self.ended(id, Request::Message(message.sequence));
         self.finished(id, Request::Message(message.sequence));
         self.report(Event::MessageFailed { peer: id, id: message, reason });
     }

@@ -13,6 +13,7 @@
 //! | `discovery` | finds relays and peers in the DHT |
 //! | `command` | carries out what the application asks for |
 //! | `relay_service` | what comes of serving as a relay |
+//! | `sealed` | messages above the transport: batched, compressed, sealed |
 //! | `trading` | the trader's network: gossip of orders, its protocols, its paths |
 
 mod address_book;
@@ -30,6 +31,7 @@ mod pool;
 mod quality;
 mod relay_service;
 mod relays;
+mod sealed;
 mod swarm_event;
 mod trading;
 
@@ -66,6 +68,7 @@ use limiter::Limiter;
 use peer::Peer;
 use pool::Pool;
 use relays::Relays;
+use sealed::Sealed;
 use trading::Trades;
 
 /// How long a stopping node waits for its connections to close in good order.
@@ -123,6 +126,8 @@ pub struct Node {
     next_connection: u64,
     /// Attempts to deliver a message.
     attempts: BTreeMap<OutboundRequestId, (PeerId, MessageId)>,
+    /// What seals messages; nothing when the node does not.
+    sealed: Option<Sealed>,
     /// Queries of the DHT for a peer's addresses.
     lookups: BTreeMap<PeerId, Lookup>,
     discovery: Discovery,
@@ -229,6 +234,7 @@ impl Node {
             connections: BTreeMap::new(),
             next_connection: 0,
             attempts: BTreeMap::new(),
+            sealed: Sealed::new(&config, &identity, &runtime),
             lookups: BTreeMap::new(),
             discovery: Discovery::new(&config, identity),
             channels,
@@ -371,8 +377,9 @@ impl Node {
 
     fn next_deadline(&self) -> Option<Time> {
         let peers = self.timers.first().map(|(at, _)| *at);
+        let sealed = self.sealed.as_ref().and_then(Sealed::deadline);
         let own = [self.relays.deadline(), self.discovery.deadline(), self.pool.deadline(), self.limiter.deadline()];
-        own.into_iter().chain([peers]).flatten().min()
+        own.into_iter().chain([peers, sealed]).flatten().min()
     }
 }
 

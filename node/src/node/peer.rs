@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::address_book::AddressBook;
 use super::doubt::Request;
 use super::quality::Scores;
+use super::sealed::Lane;
 use crate::event::{HolePunchRole, TransportKind};
 use crate::handle::{CommandError, Receipt};
 use crate::transport::metered::SharedMeter;
@@ -31,6 +32,7 @@ pub(super) struct Peer {
     pub(super) avoided: Option<PeerId>,
     pub(super) outbox: Outbox,
     pub(super) inbox: Inbox,
+    pub(super) lane: Lane,
     pub(super) book: AddressBook,
     pub(super) connections: BTreeMap<ConnectionKey, Connection>,
     pub(super) receipts: BTreeMap<MessageId, Submitted>,
@@ -75,8 +77,8 @@ impl Peer {
 
     /// When something has to be done for this peer if nothing else happens.
     pub(super) fn deadline(&self) -> Option<Time> {
-        let deadlines = [self.path.deadline(), self.outbox.deadline(), self.doubt.deadline(), self.quality.deadline()];
-        deadlines.into_iter().flatten().min()
+        let machines = [self.path.deadline(), self.outbox.deadline(), self.doubt.deadline(), self.quality.deadline()];
+        machines.into_iter().chain([self.lane.deadline()]).flatten().min()
     }
 
     /// Whether nothing is lost when the peer is forgotten.

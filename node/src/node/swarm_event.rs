@@ -2,6 +2,7 @@
 
 use darkswap_connectivity::doubt::Input as Doubts;
 use darkswap_connectivity::pool;
+use darkswap_core::message::MessageId;
 use darkswap_core::path::{ConnectionKey, Input, Origin, PathKind};
 use darkswap_core::wire::{Acknowledgement, Malformed, Verdict};
 use libp2p::core::{ConnectedPoint, Endpoint};
@@ -210,6 +211,7 @@ impl Node {
             BehaviourEvent::Kad(event) => self.on_kad(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Messages(event) => self.on_exchange(event),
+            BehaviourEvent::Sealed(event) => self.on_sealed(event),
             BehaviourEvent::Sync(event) => self.on_sync(event),
             BehaviourEvent::Trade(event) => self.on_trade(event),
             BehaviourEvent::RelayServer(event) => self.on_relay_service(event),
@@ -266,7 +268,7 @@ impl Node {
         self.path_of(connection) == Some(PathKind::Relayed)
     }
 
-    fn path_of(&self, connection: ConnectionId) -> Option<PathKind> {
+    pub(super) fn path_of(&self, connection: ConnectionId) -> Option<PathKind> {
         Some(self.connection(connection)?.kind)
     }
 
@@ -377,9 +379,17 @@ impl Node {
             self.drive(id);
             return;
         }
+        self.settle(id, message, answer.verdict, path);
+        self.drive(id);
+    }
+
+    /// A peer said what became of a message.
+    pub(super) fn settle(&mut self, id: PeerId, message: MessageId, verdict: Verdict, path: PathKind) {
+        let now = self.now();
         let Some(elapsed) = self.peer(id).outbox.acknowledged(now, message) else { return };
+        self.ended(id, Request::Message(message.sequence));
         self.finished(id, Request::Message(message.sequence));
-        if answer.verdict == Verdict::Stale {
+        if verdict == Verdict::Stale {
             self.give_up(id, message, "the peer has moved past it and cannot tell whether it arrived".to_owned());
         } else {
             let mut size = 0;
@@ -389,7 +399,6 @@ impl Node {
             }
             self.report(Event::MessageDelivered { peer: id, id: message, elapsed, path, size });
         }
-        self.drive(id);
     }
 
     fn on_attempt_failed(&mut self, id: PeerId, request: OutboundRequestId, error: &OutboundFailure) {

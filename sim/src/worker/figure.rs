@@ -173,6 +173,15 @@ impl Figures<'_> {
         let counted = self.scene.ledger.misbehaviour();
         for host in 0..self.scene.cast.members().len() {
             self.scene.recorder.value("crash", 0.0, tags([("host", self.name(host))]));
+            let sent = self.scene.ledger.message_bytes(host);
+            for (figure, form, count) in [
+                ("message_bytes", "plain", sent.plain),
+                ("message_bytes", "wire", sent.wire),
+                ("message_parcels", "messages", sent.messages),
+                ("message_parcels", "parcels", sent.parcels),
+            ] {
+                self.scene.recorder.value(figure, count as f64, tags([("host", self.name(host)), ("form", form)]));
+            }
             for kind in MISBEHAVIOUR.map(misbehaviour_name) {
                 let count = counted.get(&(host, kind)).copied().unwrap_or_default();
                 self.scene.recorder.value(

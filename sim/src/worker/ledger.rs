@@ -31,6 +31,7 @@ struct Inner {
     last_fault: Option<(Duration, &'static str)>,
     wanted: BTreeSet<(usize, usize)>,
     misbehaviour: BTreeMap<(usize, &'static str), u64>,
+    message_bytes: BTreeMap<usize, MessageBytes>,
     delivered_bytes: u64,
     /// By dialer and listener of the relayed connection: whether their first hole punch succeeded.
     first_punches: BTreeMap<(usize, usize), bool>,
@@ -39,6 +40,15 @@ struct Inner {
     /// Data channels under way, by number: when they were opened, and their tags.
     channels: BTreeMap<u64, (Duration, Tags)>,
     channels_opened: u64,
+}
+
+/// What a host sent in sealed parcels.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct MessageBytes {
+    pub(super) parcels: u64,
+    pub(super) messages: u64,
+    pub(super) plain: u64,
+    pub(super) wire: u64,
 }
 
 /// A gossip message and whom it reached.
@@ -184,6 +194,21 @@ impl Ledger {
     /// A peer broke a rule.
     pub(super) fn misbehave(&self, host: usize, kind: &'static str) {
         *self.lock().misbehaviour.entry((host, kind)).or_default() += 1;
+    }
+
+    /// A host sent messages as one sealed parcel.
+    pub(super) fn send_parcel(&self, host: usize, messages: usize, plain: usize, wire: usize) {
+        let mut inner = self.lock();
+        let sent = inner.message_bytes.entry(host).or_default();
+        sent.parcels += 1;
+        sent.messages += messages as u64;
+        sent.plain += plain as u64;
+        sent.wire += wire as u64;
+    }
+
+    /// What a host sent in sealed parcels.
+    pub(super) fn message_bytes(&self, host: usize) -> MessageBytes {
+        self.lock().message_bytes.get(&host).copied().unwrap_or_default()
     }
 
     /// How often rules were broken, by the host that saw it and the rule.

@@ -150,6 +150,16 @@ impl Observer {
                     self.recorder.category("message", "duplicate", tags);
                 }
             }
+            Event::MessageBytes { messages, plain, wire, .. } => {
+                self.ledger.send_parcel(self.host, *messages, *plain, *wire);
+            }
+            Event::SessionOpened { peer, initiator } => {
+                let initiator = if *initiator { "true" } else { "false" };
+                self.event("session_opened", self.peer_fields(*peer).with("initiator", initiator));
+            }
+            Event::SessionEnded { peer, reason } => {
+                self.event("session_ended", self.peer_fields(*peer).with("reason", reason.name()));
+            }
             Event::Gossip { topic, payload, .. } => self.gossip(topic, payload),
             Event::Misbehaviour { peer, kind, evidence } => {
                 self.ledger.misbehave(self.host, misbehaviour_name(*kind));
@@ -423,12 +433,15 @@ pub(super) fn transport_name(transport: TransportKind) -> &'static str {
 }
 
 /// Every rule that a peer can break.
-pub(super) const MISBEHAVIOUR: [Misbehaviour; 5] = [
+pub(super) const MISBEHAVIOUR: [Misbehaviour; 8] = [
     Misbehaviour::Malformed,
     Misbehaviour::Oversized,
     Misbehaviour::Unsolicited,
     Misbehaviour::OutOfOrder,
     Misbehaviour::Forged,
+    Misbehaviour::Bomb,
+    Misbehaviour::Replayed,
+    Misbehaviour::Spoofed,
 ];
 
 pub(super) fn misbehaviour_name(kind: Misbehaviour) -> &'static str {
@@ -438,5 +451,8 @@ pub(super) fn misbehaviour_name(kind: Misbehaviour) -> &'static str {
         Misbehaviour::Unsolicited => "unsolicited",
         Misbehaviour::OutOfOrder => "out_of_order",
         Misbehaviour::Forged => "forged",
+        Misbehaviour::Bomb => "bomb",
+        Misbehaviour::Replayed => "replayed",
+        Misbehaviour::Spoofed => "spoofed",
     }
 }

@@ -4,6 +4,7 @@ mod bytes;
 mod connections;
 mod messages;
 mod relay;
+mod sealed;
 mod streams;
 
 use ::bytes::Bytes;

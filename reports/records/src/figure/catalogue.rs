@@ -452,6 +452,16 @@ pub const FIGURES: &[Figure] = &[
         "Acts of a peer that broke the protocol, a total per host at the end of the run.",
     ),
     count(
+        "message_bytes",
+        &["host", "form"],
+        "Bytes of messages that a host sent sealed, as the application gave them (`plain`) and in requests (`wire`), a total at the end of the run.",
+    ),
+    count(
+        "message_parcels",
+        &["host", "form"],
+        "Messages that a host sent sealed (`messages`) and the requests they shared (`parcels`), a total at the end of the run.",
+    ),
+    count(
         "event_lag",
         &["host"],
         "Events a consumer missed because it fell behind, a total per host at the end of the run.",
