@@ -19,7 +19,17 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("darkswap-trade", &[]),
     ("darkswap-wallet", &["darkswap-trade"]),
     ("darkswap-trader", &["darkswap-trade", "darkswap-wallet"]),
-    ("darkswap-node", &["darkswap-core", "darkswap-trade", "darkswap-trader", "darkswap-wallet", "darkswap-webrtc"]),
+    (
+        "darkswap-node",
+        &[
+            "darkswap-connectivity",
+            "darkswap-core",
+            "darkswap-trade",
+            "darkswap-trader",
+            "darkswap-wallet",
+            "darkswap-webrtc",
+        ],
+    ),
     ("darkswap-interop", &["darkswap-core", "darkswap-node"]),
     ("darkswap-chain", &[]),
     ("darkswap-fabric", &[]),

@@ -117,12 +117,13 @@ impl Load {
         }
     }
 
-    /// Dials a host through the relays that it announces at this moment, and hangs up. One that is public, or down, is not dialled.
+    /// Dials a host through the relays that it announces at this moment, and hangs up. One that is public, down or cut off is not dialled.
     async fn reach(&self, from: usize, to: usize) {
         let is_relayed = self.cast.handle(to).is_some() && self.cast.members()[to].nat != PUBLIC;
         let Some(handle) = self.cast.handle(from).filter(|_| is_relayed) else { return };
         let (begun, truth) = (self.recorder.now(), &self.ledger.reachability);
-        if !truth.begin(begun, from, to) {
+        let is_there = || !truth.is_gone(from) && !truth.is_gone(to);
+        if !is_there() || !truth.begin(begun, from, to) {
             return;
         }
         let (peer, circuits) = (self.cast.members()[to].peer_id(), self.cast.circuits(to, &truth.announced(to)));
@@ -140,8 +141,8 @@ impl Load {
         if let Err(error) = outcome {
             self.recorder.event(&self.cast.members()[from].name, "reach_failed", names.clone().with("error", &error));
         }
-        // A host that went down meanwhile was not there to be reached.
-        if reached || self.cast.handle(to).is_some() {
+        // A host that went down or was cut off meanwhile was not there to be reached.
+        if reached || is_there() {
             self.recorder.category("reach", if reached { "reached" } else { "unreached" }, names);
         }
         // The next dial is to be a fresh one.

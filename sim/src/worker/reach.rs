@@ -141,6 +141,11 @@ impl Reachability {
         inner.look(now);
     }
 
+    /// Whether a host is down or cut off, so that nobody could reach it.
+    pub(super) fn is_gone(&self, host: usize) -> bool {
+        self.lock().gone(host)
+    }
+
     /// A fresh dial begins; `false` when one between the two is under way.
     pub(super) fn begin(&self, now: Duration, from: usize, to: usize) -> bool {
         let mut inner = self.lock();
