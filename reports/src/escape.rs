@@ -29,7 +29,7 @@ impl Display for Escaped<'_> {
 pub(crate) fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     // A backtick without its partner is one.
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return Escaped(text).to_string();
     }
     let part = |(index, part): (usize, &&str)| match index % 2 {

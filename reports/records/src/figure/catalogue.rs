@@ -185,7 +185,11 @@ pub const FIGURES: &[Figure] = &[
         &["relay", "kind"],
         "What relays answered to requests for a circuit; `kind` says why not.",
     ),
-    seconds("reservation_time", &["from", "relay"], "Time from the start of a host to its first reservation."),
+    seconds(
+        "reservation_time",
+        &["from", "relay"],
+        "Time from the choice of a relay to its reservation: connection included.",
+    ),
     share(
         "reservation_success",
         &["from"],

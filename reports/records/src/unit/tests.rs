@@ -49,7 +49,7 @@ fn people_read_three_digits() {
     assert_eq!(show_share(0.29), "29 %");
     assert_eq!(show_bytes(65_536.0), "64 KiB");
     assert_eq!(show_count(17.0), "17");
-    assert_eq!([0.8731, 0.25, 1.0, 1.4142, -0.25, -1e-9].map(show_ratio), ["0.873", "0.25", "1", "1.41", "-0.25", "0"]);
+    assert_eq!([0.8731, 0.25, 1.0, 1.2345, -0.25, -1e-9].map(show_ratio), ["0.873", "0.25", "1", "1.23", "-0.25", "0"]);
     assert_eq!(show_rate(100.0), "100 B/s");
 }
 

@@ -73,12 +73,12 @@ title: two regions
 duration: 10s
 regions: {latency: {eu-eu: 5ms, us-us: 5ms, eu-us: 40ms}}
 links: {line: {latency: 10ms}, fast: {latency: 1ms}}
-sites: {home: {nat: EI/APD, link: line, region: eu}}
+sites: {home: {nat: ei_apd, link: line, region: eu}}
 hosts:
   relay: {role: relay, region: us, link: fast}
-  one: {site: home, region: eu}
-  two: {site: home, region: eu}
-  far: {region: us, nat: EI/EI, link: fast}
+  one: {site: home}
+  two: {site: home}
+  far: {region: us, nat: ei_ei, link: fast}
 load: [{connect: {from: one, to: far}, at: 1s}]
 expect: [max(crash) == 0]
 ";
