@@ -13,7 +13,7 @@ use libp2p::{PeerId, StreamProtocol, autonat, dcutr, gossipsub, identify, kad, p
 
 use super::NodeError;
 use super::discovery::Store;
-use super::relays::{Announced, Lasting};
+use super::relays::{Announced, Direct, Lasting};
 use super::{alive, candidates};
 use crate::Runtime;
 use crate::config::{Config, Reachability, Sealing};
@@ -33,7 +33,7 @@ const DHT: StreamProtocol = StreamProtocol::new("/darkswap/kad/1");
 pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
     pub(super) relay_client: Lasting<relay::client::Behaviour>,
-    pub(super) relay_load: request_response::Behaviour<relay_load::Codec>,
+    pub(super) relay_load: Direct<request_response::Behaviour<relay_load::Codec>>,
     pub(super) relay_server: Toggle<relay_server::Behaviour>,
     pub(super) dcutr: Toggle<dcutr::Behaviour>,
     pub(super) signalling: Toggle<Announced<signalling::Behaviour>>,
@@ -74,13 +74,13 @@ pub(super) fn build(
     Ok(Behaviour {
         limits: connection_limits(&config.limits),
         relay_client: Lasting::new(circuits),
-        relay_load: request_response::Behaviour::with_codec(
+        relay_load: Direct::new(request_response::Behaviour::with_codec(
             relay_load::Codec::default(),
             [(relay_load::PROTOCOL, request_response::ProtocolSupport::Full)],
             request_response::Config::default()
                 .with_request_timeout(PROBE_ANSWER)
                 .with_max_concurrent_streams(fixed::relay::QUESTIONS),
-        ),
+        )),
         relay_server: config
             .relay_server
             .then(|| relay_server::Behaviour::new(identity.clone(), Arc::clone(runtime), config.relay_limits))

@@ -6,6 +6,7 @@
 //! | `choice` | carries outputs of one machine into the other, and out to libp2p |
 //! | `visit` | connections that are made for relays only, and closed again |
 //! | `probe` | the load protocol, as the one who asks and the one who answers |
+//! | `direct` | keeps the load protocol from circuits |
 //! | `status` | what people are shown |
 //! | `circuit` | libp2p's part: what it may see of listeners, and what identify may tell |
 //!
@@ -14,6 +15,7 @@
 
 mod choice;
 mod circuit;
+mod direct;
 mod probe;
 mod status;
 #[cfg(test)]
@@ -33,6 +35,7 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 
 pub(super) use circuit::{Announced, Lasting};
+pub(super) use direct::Direct;
 
 use crate::config::{Config, Reachability};
 use crate::limits::fixed::identify::OBSERVATION;

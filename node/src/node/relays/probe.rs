@@ -56,7 +56,7 @@ impl Node {
     }
 
     pub(super) fn ask_relay(&mut self, relay: PeerId) {
-        let request = self.swarm.behaviour_mut().relay_load.send_request(&relay, Ok(Request::Question));
+        let request = self.swarm.behaviour_mut().relay_load.inner().send_request(&relay, Ok(Request::Question));
         let asked = self.now();
         self.relays.questions.insert(request, Question { relay, asked });
     }
@@ -70,11 +70,12 @@ impl Node {
                 Message::Request { request: Ok(Request::Question), channel, .. } => {
                     // Without an answer the stream ends: whoever asked takes this node for one that tells nothing.
                     if let Some(report) = self.load_report() {
-                        let _ = self.swarm.behaviour_mut().relay_load.send_response(channel, Answer::of(report));
+                        let _ =
+                            self.swarm.behaviour_mut().relay_load.inner().send_response(channel, Answer::of(report));
                     }
                 }
                 Message::Request { request: Ok(Request::Telling(report)), channel, .. } => {
-                    let _ = self.swarm.behaviour_mut().relay_load.send_response(channel, Answer::Taken);
+                    let _ = self.swarm.behaviour_mut().relay_load.inner().send_response(channel, Answer::Taken);
                     self.on_telling(peer, report);
                 }
                 Message::Request { request: Err(malformed), .. } => self.on_malformed(peer, malformed.to_string()),
@@ -172,6 +173,6 @@ impl Node {
         let seconds = u32::try_from(within.as_secs()).unwrap_or(LONGEST_NOTICE).min(LONGEST_NOTICE);
         let report = self.load_report().unwrap_or_default();
         let telling = Request::Telling(LoadReport { drains_in: Some(seconds), ..report });
-        self.swarm.behaviour_mut().relay_load.send_request(&peer, Ok(telling));
+        self.swarm.behaviour_mut().relay_load.inner().send_request(&peer, Ok(telling));
     }
 }

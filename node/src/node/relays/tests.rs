@@ -15,6 +15,8 @@ use crate::node::{Node, sleep_until};
 use crate::{Handle, Runtime as _, TokioRuntime};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Events and orders that are left unread at most.
+const UNREAD: usize = 1 << 16;
 
 type Order = Box<dyn FnOnce(&mut Node) + Send>;
 
@@ -22,25 +24,25 @@ type Order = Box<dyn FnOnce(&mut Node) + Send>;
 struct Running {
     id: PeerId,
     handle: Handle,
-    events: mpsc::UnboundedReceiver<Event>,
-    orders: mpsc::UnboundedSender<Order>,
+    events: mpsc::Receiver<Event>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Running {
     fn start(config: Config) -> Self {
         let mut node = Node::new(config, Keypair::generate_ed25519(), Arc::new(TokioRuntime)).unwrap();
-        let (sender, events) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::channel(UNREAD);
         node.observe(move |event| {
-            let _ = sender.send(event.clone());
+            assert!(sender.is_closed() || sender.try_send(event.clone()).is_ok());
         });
-        let (orders, told) = mpsc::unbounded_channel();
+        let (orders, told) = mpsc::channel(UNREAD);
         let handle = node.handle();
         TokioRuntime.spawn("node", Box::pin(run(node, told)));
         Self { id: handle.peer_id(), handle, events, orders }
     }
 
     fn order(&self, order: impl FnOnce(&mut Node) + Send + 'static) {
-        assert!(self.orders.send(Box::new(order)).is_ok(), "the node runs");
+        assert!(self.orders.try_send(Box::new(order)).is_ok(), "the node runs");
     }
 
     async fn wait<T>(&mut self, what: &str, mut found: impl FnMut(&Event) -> Option<T>) -> T {
@@ -89,7 +91,7 @@ fn is_signalled(address: &Multiaddr) -> bool {
 }
 
 /// What [`Node::run`] does, and what it is told to.
-async fn run(mut node: Node, mut orders: mpsc::UnboundedReceiver<Order>) {
+async fn run(mut node: Node, mut orders: mpsc::Receiver<Order>) {
     use futures::StreamExt as _;
     loop {
         node.drive_relays();

@@ -10,12 +10,16 @@ use super::State;
 use super::circuit::relay_of;
 use crate::node::peer::Connection;
 use crate::node::{Node, explain};
+use crate::transport::webrtc::signalled::address::is_signalled;
 
 impl Node {
     /// Whether there is a direct connection to a relay.
     pub(super) fn is_connected_to(&self, relay: PeerId) -> bool {
         let Some(peer) = self.peers.get(&relay) else { return false };
-        let is_open = |it: &Connection| it.kind == PathKind::Direct && !self.relays.closing.contains(&it.id);
+        // A negotiated connection is direct and yet no way to a reservation: libp2p takes its address for a circuit's.
+        let is_plain = |it: &Connection| it.kind == PathKind::Direct && relay_of(&it.address).is_none();
+        let is_open =
+            |it: &Connection| is_plain(it) && !is_signalled(&it.address) && !self.relays.closing.contains(&it.id);
         peer.connections.values().any(is_open)
     }
 
@@ -138,7 +142,7 @@ impl Node {
         known.into_iter().for_each(|relay| self.leave_relay(relay));
     }
 
-    fn close_visit(&mut self, connection: ConnectionId) {
+    pub(super) fn close_visit(&mut self, connection: ConnectionId) {
         if self.swarm.close_connection(connection) {
             self.relays.closing.insert(connection);
         }
