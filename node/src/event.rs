@@ -38,10 +38,10 @@ pub enum Event {
         relay: PeerId,
         /// Whether it renewed an existing one.
         renewal: bool,
-        /// Time since it was first asked for.
+        /// Time since the relay was chosen; nothing for a renewal.
         elapsed: Duration,
     },
-    /// A reservation was refused or lost; the node tries again with back-off.
+    /// A reservation was refused or lost, or its relay answers nothing: another relay is asked.
     ReservationLost {
         /// The relay.
         relay: PeerId,

@@ -1,7 +1,7 @@
 //! How relays are chosen, as operators write it. The names come from the tables of policies and of parameters: one that is added
 //! there needs no line here.
 
-use darkswap_connectivity::relay::policy::{PARAMETERS, Parameters, Policy, names, policy};
+use darkswap_connectivity::relay::policy::{PARAMETERS, ParameterError, Parameters, Policy, names, policy};
 use toml::de::DeValue;
 
 use super::problem::suggestion;
@@ -24,7 +24,9 @@ pub(super) fn read_parameters(raw: Raw<'_>) -> Result<Parameters, Vec<Fault>> {
         let read = value.ok_or_else(|| at.unexpected("a number"));
         let result = read.and_then(|value| {
             parameters.set(name, value).map_err(|error| {
-                let hint = suggestion(name, PARAMETERS.iter().map(|parameter| parameter.name));
+                let names = PARAMETERS.iter().map(|parameter| parameter.name);
+                let is_unknown = matches!(error, ParameterError::Unknown { .. });
+                let hint = if is_unknown { suggestion(name, names) } else { String::new() };
                 vec![at.fault(format!("{error}{hint}"))]
             })
         });

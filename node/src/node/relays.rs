@@ -16,6 +16,8 @@ mod choice;
 mod circuit;
 mod probe;
 mod status;
+#[cfg(test)]
+mod tests;
 mod visit;
 
 use std::collections::{BTreeMap, BTreeSet};

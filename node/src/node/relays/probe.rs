@@ -167,7 +167,7 @@ impl Node {
     }
 
     /// Tells a peer with a reservation here that this relay stops.
-    #[expect(dead_code, reason = "the relay server calls it when it drains")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the relay server calls it when it drains"))]
     pub(in crate::node) fn tell_draining(&mut self, peer: PeerId, within: Duration) {
         let seconds = u32::try_from(within.as_secs()).unwrap_or(LONGEST_NOTICE).min(LONGEST_NOTICE);
         let report = self.load_report(self.now()).unwrap_or_default();
