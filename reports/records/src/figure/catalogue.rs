@@ -151,7 +151,11 @@ pub const FIGURES: &[Figure] = &[
         &["from", "relay"],
         "Fate of each reservation at a relay.",
     ),
-    seconds("reservation_time", &["from", "relay"], "Time from the start of a host to its first reservation."),
+    seconds(
+        "reservation_time",
+        &["from", "relay"],
+        "Time from the choice of a relay to its reservation: connection included.",
+    ),
     seconds(
         "failover_time",
         &["to", "relay", "fault"],
