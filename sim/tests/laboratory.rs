@@ -33,9 +33,9 @@ fn scene(selection: &str, faults: &str, expect: &str) -> String {
          hosts:\n\
          \x20 relay: {{role: relay, count: 2, link: datacentre}}\n\
          \x20 peer: {{count: 4, nat: symmetric, hole_punching: false, relay_selection: {{{selection}}}}}\n\
-         \x20 watcher: {{hole_punching: false, relays: []}}\n\
+         \x20 watcher: {{count: 4, hole_punching: false, relays: []}}\n\
          load:\n\
-         \x20 - {{reach: {{from: watcher, to: peer}}, at: 15s, every: 1s, until: 55s}}\n\
+         \x20 - {{reach: {{from: watcher, to: peer, pairs: each}}, at: 15s, every: 1s, until: 55s}}\n\
          {faults}\
          expect: [{expect}]\n"
     )
