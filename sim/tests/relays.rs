@@ -52,9 +52,9 @@ expect:
     let events = events(scenario, 1);
     let announced = of(&events, "alice", "relays_announced");
     let relays = |fields: &Value| fields["relays"].as_str().unwrap().to_owned();
-    let (before, after): (Vec<_>, Vec<_>) = announced.iter().partition(|(at, _)| *at < 25.0);
-    assert_eq!(relays(before.last().unwrap().1).split(' ').count(), 2, "the home and a standby are announced");
-    let (noticed, fields) = after.first().unwrap();
+    let (_, before) = announced.iter().rfind(|(at, _)| *at < 25.0).unwrap();
+    assert_eq!(relays(before).split(' ').count(), 2, "the home and a standby are announced");
+    let (noticed, fields) = announced.iter().find(|(at, _)| *at > 25.0).unwrap();
     assert_eq!(relays(fields), "relay-2");
     assert!(*noticed < 30.0, "noticed at {noticed} s");
     let paths = of(&events, "carol", "path_changed");
@@ -69,7 +69,7 @@ title: Three relays that are as near
 duration: 180s
 hosts:
   relay: {role: relay, count: 3, link: datacentre}
-  peer: {count: 3, nat: symmetric, link: {mobile: 100%}}
+  peer: {count: 3, nat: symmetric, link: {cable: 100%}}
 load:
   - {connect: {from: peer, to: peer, pairs: all}, at: 5s}
 expect:

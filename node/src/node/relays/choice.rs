@@ -52,8 +52,11 @@ impl Node {
             estimate::Output::Probe { relay } => self.probe_relay(relay),
             estimate::Output::Silent { relay } => self.on_silent_relay(relay),
             estimate::Output::Displaced { relay } | estimate::Output::Unplaced { relay } => {
-                self.relays.known.remove(&relay);
+                let visit = self.relays.known.remove(&relay).and_then(|entry| entry.visit);
                 self.relays.is_news = true;
+                if let Some(visit) = visit {
+                    self.close_visit(visit);
+                }
             }
         }
     }
@@ -144,6 +147,7 @@ impl Node {
     fn on_relay_failed(&mut self, relay: PeerId, failure: Failure) {
         let now = self.now();
         let entry = self.relays.known.get_mut(&relay);
+        let was_asked = entry.as_ref().is_some_and(|entry| matches!(entry.state, State::Reaching | State::Asked(_)));
         let reason = entry.and_then(|entry| entry.reason.take());
         let reason = reason.unwrap_or_else(|| {
             match failure {
@@ -156,7 +160,7 @@ impl Node {
             .to_owned()
         });
         self.report(Event::ReservationLost { relay, reason });
-        if matches!(failure, Failure::Refused | Failure::TimedOut) {
+        if was_asked || matches!(failure, Failure::Refused | Failure::TimedOut) {
             self.relays.tell(now, estimate::Input::Refused { relay });
         }
         self.release_relay(relay);

@@ -138,7 +138,7 @@ impl Node {
         known.into_iter().for_each(|relay| self.leave_relay(relay));
     }
 
-    fn close_visit(&mut self, connection: ConnectionId) {
+    pub(super) fn close_visit(&mut self, connection: ConnectionId) {
         if self.swarm.close_connection(connection) {
             self.relays.closing.insert(connection);
         }
