@@ -72,7 +72,7 @@ pub(crate) fn talking(scenario: &Scenario) -> Result<Vec<Figure>, PlotError> {
         "reservation_time",
         "reservations",
         "Time to a relay reservation",
-        "Height is the share of hosts that had their first reservation at a relay within the time below.",
+        "Height is the share of reservations that were granted within the time below, from the choice of the relay on.",
     )?;
     Ok([round_trip, message, gossip, reservation].into_iter().flatten().collect())
 }

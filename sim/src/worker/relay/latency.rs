@@ -58,7 +58,8 @@ impl Latencies {
     /// How many times as long a round trip is as the direct one.
     pub(super) fn stretch(&self, one: usize, other: usize, round_trip: Duration) -> Option<f64> {
         let direct = self.round_trip(one, other).filter(|direct| !direct.is_zero())?;
-        Some(round_trip.as_secs_f64() / direct.as_secs_f64())
+        // Whole numbers, so that the ratio is rounded once.
+        Some(round_trip.as_nanos() as f64 / direct.as_nanos() as f64)
     }
 }
 
