@@ -25,8 +25,8 @@ pub mod identity {
 #[allow(dead_code, reason = "the node uses more of it")]
 mod peer_record;
 
-use core::SignedEnvelope;
-use identity::Keypair;
+use crate::core::SignedEnvelope;
+use crate::identity::Keypair;
 
 static ALICE: LazyLock<Keypair> =
     LazyLock::new(|| Keypair::ed25519_from_bytes([1; 32]).expect("any 32 bytes are an Ed25519 key"));
