@@ -11,6 +11,8 @@ const LOSS_WEIGHT: f64 = 1.0 / 16.0;
 const WINDOW: Duration = Duration::from_secs(1);
 /// A window with fewer bytes says nothing about what the connection can carry, only about what was asked of it.
 const BUSY: u64 = 16 << 10;
+/// Nor does one in which everything passed in less time than this: what came at once was not kept waiting.
+const BUSY_FOR: Duration = Duration::from_millis(500);
 /// A rate that old says nothing about now.
 const RATE_LIFE: Duration = Duration::from_secs(60);
 
@@ -70,6 +72,7 @@ pub struct Meter<P> {
     last_activity: Time,
     window: Time,
     in_window: u64,
+    last_carried: Time,
     rate: Option<(u64, Time)>,
 }
 
@@ -88,6 +91,7 @@ impl<P: Copy> Meter<P> {
             last_activity: now,
             window: now,
             in_window: 0,
+            last_carried: now,
             rate: None,
         }
     }
@@ -146,6 +150,7 @@ impl<P: Copy> Meter<P> {
     fn carried(&mut self, now: Time, bytes: u64) {
         self.roll(now);
         self.in_window = self.in_window.saturating_add(bytes);
+        self.last_carried = self.last_carried.max(now);
     }
 
     /// Ends the window when its time is over, and takes its rate with a weight of a quarter.
@@ -153,7 +158,7 @@ impl<P: Copy> Meter<P> {
         if now.saturating_sub(self.window) < WINDOW {
             return;
         }
-        if self.in_window >= BUSY {
+        if self.in_window >= BUSY && self.last_carried.saturating_sub(self.window) >= BUSY_FOR {
             let before = self.rate.map_or(self.in_window, |(rate, _)| rate);
             let rate = before / 4 * 3 + self.in_window / 4;
             self.rate = Some((rate, self.window));
@@ -195,12 +200,22 @@ mod tests {
         let mut meter = meter();
         meter.received(at(0), 100);
         assert_eq!(meter.measure(at(2)).throughput, None);
-        for second in 2..30 {
-            meter.received(at(second), 60_000);
-            meter.sent(at(second), 40_000);
+        for tenth in 20..300 {
+            meter.received(ms(tenth * 100), 6_000);
+            meter.sent(ms(tenth * 100), 4_000);
         }
         assert_eq!(meter.measure(at(31)).throughput, Some(100_000));
         assert_eq!(meter.measure(at(31) + RATE_LIFE).throughput, None);
+    }
+
+    #[test]
+    fn what_passes_at_once_says_nothing_about_the_rate() {
+        let mut meter = meter();
+        for second in 1..30 {
+            meter.received(at(second), 60_000);
+            meter.received(at(second) + BUSY_FOR / 2, 40_000);
+        }
+        assert_eq!(meter.measure(at(31)).throughput, None);
     }
 
     #[test]
