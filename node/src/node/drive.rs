@@ -11,6 +11,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
 use super::address_book::AddressBook;
 use super::doubt::Request;
+use super::limiter::KEPT_PER_PEER;
 use super::peer::Peer;
 use super::{Node, explain, random};
 use crate::event::Event;
@@ -29,7 +30,7 @@ impl Node {
                 path: if self.config.webrtc.enabled { path.with_negotiation() } else { path },
                 outbox: Outbox::new(
                     self.session,
-                    self.config.limits.pending_messages,
+                    self.config.limits.pending_messages + KEPT_PER_PEER,
                     self.config.limits.message_deadline,
                 ),
                 doubt: doubt::Machine::default(),
@@ -71,6 +72,7 @@ impl Node {
 
     pub(super) fn on_deadline(&mut self) {
         let now = self.now();
+        self.look_around();
         self.pool_input(pool::Input::Tick);
         self.limiter_input(limiter::Input::Tick);
         while let Some((at, id)) = self.timers.first().copied()

@@ -7,6 +7,7 @@
 //! | `drive` | carries out what a peer's machines ask for |
 //! | `pool`, `limiter` | whose connections are kept, and what goes out first |
 //! | `doubt`, `alive` | connections on which nothing comes back |
+//! | `roaming` | changes of the host's addresses |
 //! | `negotiation` | what comes of signalling |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
 //! | `command` | carries out what the application asks for |
@@ -24,6 +25,7 @@ mod negotiation;
 mod peer;
 mod pool;
 mod relays;
+mod roaming;
 mod swarm_event;
 mod trading;
 
@@ -58,6 +60,7 @@ use limiter::Limiter;
 use peer::Peer;
 use pool::Pool;
 use relays::Relays;
+use roaming::Roaming;
 use trading::Trades;
 
 /// How long a stopping node waits for its connections to close in good order.
@@ -113,6 +116,7 @@ pub struct Node {
     relays: Relays,
     pool: Pool,
     limiter: Limiter,
+    roaming: Roaming,
     /// Dials of ours under way.
     dials: BTreeMap<ConnectionId, (PeerId, PathKind)>,
     /// Negotiations of ours under way.
@@ -213,6 +217,7 @@ impl Node {
             relays,
             pool: Pool::new(&config.limits),
             limiter: Limiter::new(&config.limits),
+            roaming: Roaming::new(runtime.as_ref()),
             dials: BTreeMap::new(),
             negotiations: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -356,7 +361,11 @@ impl Node {
 
     fn next_deadline(&self) -> Option<Time> {
         let peers = self.timers.first().map(|(at, _)| *at);
-        [peers, self.relays.deadline(), self.pool.deadline(), self.limiter.deadline()].into_iter().flatten().min()
+        let roaming = Some(self.roaming.deadline());
+        [peers, self.relays.deadline(), self.pool.deadline(), self.limiter.deadline(), roaming]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn ask_relays(&mut self) {

@@ -36,6 +36,8 @@ pub(crate) enum FaultSpecKind {
     LinkFlap(Vec<HostIndex>),
     ResetSite(usize),
     ResetNatsOf(Vec<HostIndex>),
+    ReaddressSite(usize),
+    ReaddressNatsOf(Vec<HostIndex>),
     Impair(Vec<HostIndex>, LinkChange),
     Lag(Vec<HostIndex>, u32),
     Lie(Vec<HostIndex>, Vec<ChainLie>),
@@ -44,8 +46,8 @@ pub(crate) enum FaultSpecKind {
 }
 
 /// The actions of a fault entry.
-pub(crate) const KINDS: [&str; 9] =
-    ["partition", "crash", "link_flap", "nat_reset", "impair", "lag", "lie", "reorg", "evict"];
+pub(crate) const KINDS: [&str; 10] =
+    ["partition", "crash", "link_flap", "nat_reset", "readdress", "impair", "lag", "lie", "reorg", "evict"];
 /// The words of a scenario for lies about the chain.
 const LIES: [(&str, ChainLie); 5] = [
     ("hide", ChainLie::Hide),
@@ -62,6 +64,7 @@ pub(crate) const FAULT: Section = Section {
         "crash",
         "link_flap",
         "nat_reset",
+        "readdress",
         "impair",
         "lag",
         "lie",
@@ -129,6 +132,14 @@ fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<F
         "nat_reset" => {
             fields.refuse("for", "a reset takes no time", problems);
             reset(target, scene, problems)?
+        }
+        "readdress" => {
+            fields.refuse("for", "another address takes no time", problems);
+            match reset(target, scene, problems)? {
+                FaultSpecKind::ResetSite(site) => FaultSpecKind::ReaddressSite(site),
+                FaultSpecKind::ResetNatsOf(hosts) => FaultSpecKind::ReaddressNatsOf(hosts),
+                other => other,
+            }
         }
         "lag" | "lie" | "reorg" | "evict" => chain_fault(name, target, &fields, scene, problems)?,
         _ => {

@@ -184,6 +184,8 @@ pub enum FaultKind {
     LinkFlap(Vec<UplinkIndex>),
     /// These NATs forget all mappings.
     NatReset(Vec<SiteIndex>),
+    /// These NATs get another external address and forget all mappings.
+    Readdress(Vec<SiteIndex>),
     /// These access links change.
     Impair(Vec<UplinkIndex>, LinkChange),
     /// These indexers show the chain as it was so many blocks ago.
@@ -252,6 +254,7 @@ impl FaultKind {
             Self::Crash(_) => "crash",
             Self::LinkFlap(_) => "link_flap",
             Self::NatReset(_) => "nat_reset",
+            Self::Readdress(_) => "readdress",
             Self::Impair(..) => "impair",
             Self::Lag(..) => "lag",
             Self::Lie(..) => "lie",

@@ -219,6 +219,7 @@ impl Bitcoin {
             | FaultKind::Crash(_)
             | FaultKind::LinkFlap(_)
             | FaultKind::NatReset(_)
+            | FaultKind::Readdress(_)
             | FaultKind::Impair(..) => return Ok(None),
         }))
     }

@@ -67,7 +67,7 @@ async fn node(peer_id: PeerId, mut commands: mpsc::Receiver<Command>) {
             Command::Disconnect { answer, .. } | Command::Stop { answer } => {
                 let _ = answer.send(());
             }
-            Command::Send { peer, payload, answer } => {
+            Command::Send { peer, payload, answer, .. } => {
                 let lost = CommandError::NotAcknowledged { peer, reason: "lost".to_owned() };
                 let receipt = Receipt {
                     id: MessageId { session: 1, sequence: 2 },
