@@ -39,7 +39,7 @@ pub(crate) fn peers(place: &Place, shown: Shown) -> Result<(), Failure> {
     if shown.json {
         return output::print_json(&peers);
     }
-    let names = ["PEER", "PATH", "ROUND TRIP", "CONNECTIONS", "PENDING", "AGENT", "ADDRESS"];
+    let names = ["PEER", "PATH", "ROUND TRIP", "CONNECTIONS", "USE", "PENDING", "AGENT", "ADDRESS"];
     output::print(&table(names, &peers.into_iter().map(row).collect::<Vec<_>>()))
 }
 
@@ -129,13 +129,14 @@ fn read(reader: impl Read, name: &str) -> Result<Payload, Failure> {
     Ok(Payload::from(&bytes[..]))
 }
 
-fn row(peer: PeerReport) -> [String; 7] {
+fn row(peer: PeerReport) -> [String; 8] {
     let nothing = || "-".to_owned();
     [
         peer.peer.to_string(),
         peer.path.map_or_else(nothing, |path| path.name().to_owned()),
         peer.round_trip_seconds.map_or_else(nothing, milliseconds),
         peer.connections.to_string(),
+        peer.usage.unwrap_or_else(nothing),
         peer.pending.to_string(),
         peer.agent.unwrap_or_else(nothing),
         peer.address.map_or_else(nothing, |address| address.to_string()),
