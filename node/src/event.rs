@@ -1,5 +1,6 @@
 //! What a node reports: one typed enum that feeds logs, metrics, the control endpoint and simulation records.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -139,6 +140,11 @@ pub enum Event {
         state: Doubt,
         /// Time since something arrived on it.
         silent: Duration,
+    },
+    /// The host has other addresses than before.
+    Roamed {
+        /// Those that it has now, loopback left out.
+        addresses: Vec<IpAddr>,
     },
     /// The pool closed the connections to a peer.
     PoolClosed {

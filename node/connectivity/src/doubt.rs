@@ -16,7 +16,8 @@
 //! **Large requests** fill the way for both directions' answers and probes. A request gets the time that all of what waits takes at
 //! [`RATE`] on top. What the peer sends at the same time is not known here; whoever sees its bytes should report them as `Heard`.
 //!
-//! **False alarms** may follow each other. Within [`CALM`] of one every time is doubled, up to [`LONGEST`].
+//! **False alarms** may follow each other. Within [`CALM`] of one that was cleared, or of two others, every time is doubled, and again
+//! with each further one, up to [`LONGEST`]. One death does not make the next one go unnoticed for longer.
 //!
 //! **A doubted connection is not closed for its silence alone.** Without another way the network may be interrupted, and a connection
 //! that outlives the interruption is worth more than a new one: transports give up by themselves. A new connection replaces one of its

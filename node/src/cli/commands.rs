@@ -49,6 +49,7 @@ pub(crate) fn peers(place: &Place, shown: Shown) -> Result<(), Failure> {
         "SENT",
         "RECEIVED",
         "CONNECTIONS",
+        "USE",
         "PENDING",
         "AGENT",
         "ADDRESS",
@@ -142,7 +143,7 @@ fn read(reader: impl Read, name: &str) -> Result<Payload, Failure> {
     Ok(Payload::from(&bytes[..]))
 }
 
-fn row(peer: PeerReport) -> [String; 11] {
+fn row(peer: PeerReport) -> [String; 12] {
     let nothing = || "-".to_owned();
     let quality = peer.quality.as_ref();
     let path = peer.path.map_or_else(nothing, |path| path.name().to_owned());
@@ -159,6 +160,7 @@ fn row(peer: PeerReport) -> [String; 11] {
         of(|quality| bytes(quality.sent_bytes)),
         of(|quality| bytes(quality.received_bytes)),
         peer.connections.to_string(),
+        peer.usage.unwrap_or_else(nothing),
         peer.pending.to_string(),
         peer.agent.unwrap_or_else(nothing),
         peer.address.map_or_else(nothing, |address| address.to_string()),

@@ -142,6 +142,7 @@ fn level(event: &Event) -> Level {
         | Event::HomeRelay { .. }
         | Event::RelaysAnnounced { .. }
         | Event::PathChanged { .. }
+        | Event::Roamed { .. }
         | Event::Reachability { .. } => Level::INFO,
         Event::ReservationAccepted { renewal: true, .. }
         | Event::RelayFound { .. }

@@ -60,6 +60,7 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::Doubt { peer, path, state, silent } => json!({
             "event": "doubt", "peer": text(peer), "path": path_name(path), "state": state.name(), "silent_seconds": seconds(silent),
         }),
+        Event::Roamed { addresses } => json!({"event": "roamed", "addresses": addresses}),
         Event::PoolClosed { peer, reason } => {
             json!({"event": "pool_closed", "peer": text(peer), "reason": reason.name()})
         }

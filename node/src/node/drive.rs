@@ -12,6 +12,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
 use super::address_book::AddressBook;
 use super::doubt::Request;
+use super::limiter::KEPT_PER_PEER;
 use super::peer::Peer;
 use super::sealed::Lane;
 use super::{Node, explain, quality, random};
@@ -33,7 +34,7 @@ impl Node {
                 avoided: None,
                 outbox: Outbox::new(
                     self.session,
-                    self.config.limits.pending_messages,
+                    self.config.limits.pending_messages + KEPT_PER_PEER,
                     self.config.limits.message_deadline,
                 ),
                 doubt: doubt::Machine::default(),
@@ -76,6 +77,7 @@ impl Node {
 
     pub(super) fn on_deadline(&mut self) {
         let now = self.now();
+        self.look_around();
         self.pool_input(pool::Input::Tick);
         self.limiter_input(limiter::Input::Tick);
         while let Some((at, id)) = self.timers.first().copied()

@@ -26,12 +26,12 @@ use crate::trading::limits::EXCHANGE;
 
 /// What is under way at once. A peer that is gone keeps its share for a message's deadline, so this is the share of many.
 const RUNNING: usize = 4_096;
-/// What is under way with one peer: more would only queue in the transport, where nothing overtakes.
-const PER_PEER: usize = 40;
+/// What is under way with one peer, as much as an outbox has in flight: more would only queue in the transport, where nothing overtakes.
+const PER_PEER: usize = 32;
 /// Of both, what is kept for swaps.
 const KEPT: usize = 256;
-/// Of what is under way with one peer, what is kept for swaps. The rest is as much as an outbox has in flight.
-const KEPT_PER_PEER: usize = 8;
+/// Of what is under way with one peer, what is kept for swaps.
+pub(super) const KEPT_PER_PEER: usize = 8;
 /// What waits, of all peers.
 const WAITING: usize = 4_096;
 
@@ -59,13 +59,16 @@ pub(super) struct Limiter {
 
 impl Limiter {
     pub(super) fn new(limits: &Limits) -> Self {
+        // Of an application's messages, so many are under way and so many wait.
+        let running = limits.pending_messages.min(PER_PEER - KEPT_PER_PEER);
+        let waiting = limits.pending_messages.saturating_sub(running).max(1);
         let settings = Settings {
             running: RUNNING,
-            running_per_peer: PER_PEER,
+            running_per_peer: running + KEPT_PER_PEER,
             kept: KEPT,
             kept_per_peer: KEPT_PER_PEER,
             waiting: WAITING.max(limits.pending_messages),
-            waiting_per_peer: limits.pending_messages,
+            waiting_per_peer: waiting,
         };
         Self {
             machine: Machine::new(settings),

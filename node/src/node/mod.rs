@@ -7,6 +7,7 @@
 //! | `drive` | carries out what a peer's machines ask for |
 //! | `pool`, `limiter` | whose connections are kept, and what goes out first |
 //! | `doubt`, `alive` | connections on which nothing comes back |
+//! | `roaming` | changes of the host's addresses |
 //! | `negotiation` | what comes of signalling |
 //! | `quality` | scores connections and acts on bad ones |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
@@ -31,6 +32,7 @@ mod pool;
 mod quality;
 mod relay_service;
 mod relays;
+mod roaming;
 mod sealed;
 mod swarm_event;
 mod trading;
@@ -68,6 +70,7 @@ use limiter::Limiter;
 use peer::Peer;
 use pool::Pool;
 use relays::Relays;
+use roaming::Roaming;
 use sealed::Sealed;
 use trading::Trades;
 
@@ -117,6 +120,7 @@ pub struct Node {
     relays: Relays,
     pool: Pool,
     limiter: Limiter,
+    roaming: Roaming,
     /// Dials of ours under way.
     dials: BTreeMap<ConnectionId, (PeerId, PathKind)>,
     /// Negotiations of ours under way.
@@ -229,6 +233,7 @@ impl Node {
             relays,
             pool: Pool::new(&config.limits),
             limiter: Limiter::new(&config.limits),
+            roaming: Roaming::new(runtime.as_ref()),
             dials: BTreeMap::new(),
             negotiations: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -379,7 +384,7 @@ impl Node {
         let peers = self.timers.first().map(|(at, _)| *at);
         let sealed = self.sealed.as_ref().and_then(Sealed::deadline);
         let own = [self.relays.deadline(), self.discovery.deadline(), self.pool.deadline(), self.limiter.deadline()];
-        own.into_iter().chain([peers, sealed]).flatten().min()
+        own.into_iter().chain([peers, sealed, Some(self.roaming.deadline())]).flatten().min()
     }
 }
 

@@ -182,6 +182,11 @@ impl Relays {
         self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses, hint: None });
     }
 
+    /// The host has other addresses: every reservation is renewed.
+    pub(super) fn roamed(&mut self, now: Time) {
+        self.reservations.handle(now, reservation::Input::Roamed);
+    }
+
     /// A connection shows where a relay is of which only a name was known.
     fn located(&mut self, now: Time, peer: PeerId, address: &Multiaddr) {
         let Some(relay) = self.known.get(&peer) else { return };

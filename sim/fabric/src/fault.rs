@@ -1,5 +1,7 @@
 //! Faults: what can be broken, and what each one touched.
 
+use std::net::Ipv4Addr;
+
 use thiserror::Error;
 
 use crate::link::LinkConfig;
@@ -65,6 +67,14 @@ pub enum Fault {
         /// Which ports the flows get afterwards.
         after: AfterReset,
     },
+    /// The NAT of a site gets another external address, at once, and forgets everything; the old address belongs to nobody any more.
+    /// Touches the NAT, which counts as 1, and mappings.
+    Readdress {
+        /// The site.
+        site: SiteIndex,
+        /// The new address, which nobody else has.
+        external: Ipv4Addr,
+    },
     /// A link gets other parameters. Of several on the same link the last one holds; when all are lifted the original
     /// parameters hold. Touches the packets that enter the link while it holds.
     Impairment {
@@ -90,6 +100,9 @@ pub enum FaultError {
     /// The site of a NAT reset has no NAT.
     #[error("site {0:?} has no NAT")]
     NoNat(SiteIndex),
+    /// The new address of a NAT belongs to somebody.
+    #[error("the address {0} is taken, expected a free one")]
+    AddressTaken(Ipv4Addr),
     /// No fault of this id was applied.
     #[error("fault {0:?} does not exist")]
     UnknownFault(FaultId),

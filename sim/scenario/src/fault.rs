@@ -38,6 +38,8 @@ pub(crate) enum FaultSpecKind {
     LinkFlap(Vec<HostIndex>),
     ResetSite(usize),
     ResetNatsOf(Vec<HostIndex>),
+    ReaddressSite(usize),
+    ReaddressNatsOf(Vec<HostIndex>),
     Impair(Vec<HostIndex>, LinkChange),
     Lag(Vec<HostIndex>, u32),
     Lie(Vec<HostIndex>, Vec<ChainLie>),
@@ -52,13 +54,14 @@ pub(crate) enum FaultSpecKind {
 }
 
 /// The actions of a fault entry.
-pub(crate) const KINDS: [&str; 11] = [
+pub(crate) const KINDS: [&str; 12] = [
     "partition",
     "crash",
     "churn",
     "link_flap",
     "region_outage",
     "nat_reset",
+    "readdress",
     "impair",
     "lag",
     "lie",
@@ -83,6 +86,7 @@ pub(crate) const FAULT: Section = Section {
         "link_flap",
         "region_outage",
         "nat_reset",
+        "readdress",
         "impair",
         "lag",
         "lie",
@@ -180,6 +184,14 @@ fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<F
         "nat_reset" => {
             fields.refuse("for", "a reset takes no time", problems);
             reset(target, scene, problems)?
+        }
+        "readdress" => {
+            fields.refuse("for", "another address takes no time", problems);
+            match reset(target, scene, problems)? {
+                FaultSpecKind::ResetSite(site) => FaultSpecKind::ReaddressSite(site),
+                FaultSpecKind::ResetNatsOf(hosts) => FaultSpecKind::ReaddressNatsOf(hosts),
+                other => other,
+            }
         }
         "lag" | "lie" | "reorg" | "evict" => chain_fault(name, target, &fields, scene, problems)?,
         _ => {

@@ -198,6 +198,8 @@ pub enum FaultKind {
     Churn(Vec<Absence>),
     /// No packet passes these access links, which are all those of a region.
     RegionOutage(Vec<UplinkIndex>),
+    /// These NATs get another external address and forget all mappings.
+    Readdress(Vec<SiteIndex>),
     /// These access links change.
     Impair(Vec<UplinkIndex>, LinkChange),
     /// These indexers show the chain as it was so many blocks ago.
@@ -268,6 +270,7 @@ impl FaultKind {
             Self::NatReset(_) => "nat_reset",
             Self::Churn(_) => "churn",
             Self::RegionOutage(_) => "region_outage",
+            Self::Readdress(_) => "readdress",
             Self::Impair(..) => "impair",
             Self::Lag(..) => "lag",
             Self::Lie(..) => "lie",

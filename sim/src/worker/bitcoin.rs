@@ -221,6 +221,7 @@ impl Bitcoin {
             | FaultKind::NatReset(_)
             | FaultKind::Churn(_)
             | FaultKind::RegionOutage(_)
+            | FaultKind::Readdress(_)
             | FaultKind::Impair(..) => return Ok(None),
         }))
     }

@@ -1,12 +1,13 @@
 //! Faults on their timeline.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use darkswap_fabric::nat::AfterReset;
 use darkswap_fabric::{self as fabric, FaultId, LinkRef};
 use darkswap_records::record::{self, Record};
-use darkswap_scenario::topology::{Absence, Fault, FaultKind, HostIndex, UplinkIndex};
+use darkswap_scenario::topology::{Absence, Fault, FaultKind, HostIndex, SiteIndex, UplinkIndex};
 
 use super::bitcoin;
 use super::observer::Observer;
@@ -14,6 +15,10 @@ use super::recorder::{micros, tags};
 use super::scene::Scene;
 use super::topology::access;
 use super::trade::Desk;
+
+/// Where the addresses of NATs begin that got another one, in the core and behind another NAT. A topology would need 65,000 sites to get
+/// there.
+const MOVED: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(198, 19, 0, 0), Ipv4Addr::new(100, 127, 0, 0));
 
 /// Everything that faults need.
 pub(super) struct Faults<'a> {
@@ -193,6 +198,7 @@ impl Faults<'_> {
                         .collect(),
                 )
             }
+            FaultKind::Readdress(sites) => sites.iter().map(|site| self.readdress(*site)).collect(),
             FaultKind::Impair(uplinks, change) => {
                 let mut faults = Vec::new();
                 for uplink in uplinks {
@@ -229,6 +235,19 @@ impl Faults<'_> {
 
     fn name(&self, host: HostIndex) -> &str {
         &self.scene.topology.hosts[host.0].name
+    }
+
+    /// Gives a NAT the first address that is free: beyond those of the topology, within the network around it.
+    fn readdress(&self, site: SiteIndex) -> Result<FaultId> {
+        let base = if self.scene.topology.sites[site.0].behind.is_some() { MOVED.1 } else { MOVED.0 };
+        let now = self.scene.world.now();
+        self.scene.world.fabric(|fabric| {
+            let addresses = (1..=u32::from(u16::MAX)).map(|number| Ipv4Addr::from(u32::from(base) + number));
+            let external = addresses.into_iter().filter(|it| it.octets()[3] != 255).find(|it| !fabric.is_taken(*it));
+            let external = external.context("every address for NATs that move is taken")?;
+            let site = self.scene.places.sites[site.0];
+            Ok(fabric.apply(now, fabric::Fault::Readdress { site, external })?)
+        })
     }
 
     fn put(&self, faults: Vec<fabric::Fault>) -> Result<Vec<FaultId>> {

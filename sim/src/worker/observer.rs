@@ -97,6 +97,10 @@ impl Observer {
                 let tags = tags([("from", self.name()), ("to", to.as_str()), ("path", path_name(*path))]);
                 self.recorder.category("doubt", state.name(), tags);
             }
+            Event::Roamed { addresses } => {
+                let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                self.event("roamed", tags([("addresses", addresses.join(" ").as_str())]));
+            }
             Event::PoolClosed { peer, reason } => {
                 self.event("pool_closed", self.peer_fields(*peer).with("reason", reason.name()));
             }

@@ -10,7 +10,7 @@ use crate::Time;
 use crate::rtt::Rtt;
 
 /// Alarms after which the times do not grow any more: they have reached [`LONGEST`].
-const MOST_CAUTIOUS: u32 = 4;
+const MOST_CAUTIOUS: u32 = 5;
 
 /// The connections to one peer, and the requests to it. `R` numbers requests.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl<R: Copy + Ord> Machine<R> {
     }
 
     fn caution(&self) -> u32 {
-        1 << self.alarms
+        1 << self.alarms.saturating_sub(1)
     }
 
     fn alarm(&mut self, now: Time) {
@@ -169,6 +169,7 @@ impl<R: Copy + Ord> Machine<R> {
         watch.heard = watch.heard.max(now);
         if let State::Doubted { .. } = std::mem::replace(&mut watch.state, State::Trusted) {
             self.outputs.push_back(Output::Cleared { connection });
+            self.alarm(now);
         }
     }
 

@@ -153,6 +153,21 @@ fn after_an_alarm_the_next_one_takes_longer_until_it_is_calm() {
 }
 
 #[test]
+fn a_second_death_is_noticed_as_soon_as_the_first() {
+    let mut machine = warm(RELAYED);
+    step(&mut machine, ms(0), Input::Asked { request: 1, size: 0 });
+    silence(&mut machine, ms(1_500));
+    step(&mut machine, ms(2_000), Input::Opened { connection: key(2), kind: RELAYED });
+    step(&mut machine, ms(2_000), Input::Ended { request: 1 });
+    for _ in 0..32 {
+        step(&mut machine, ms(2_000), Input::RoundTrip { connection: key(2), elapsed: ms(100) });
+    }
+    step(&mut machine, ms(9_000), Input::Asked { request: 2, size: 0 });
+    let doubted = Output::Doubted { connection: key(2), silent: ms(8_500) };
+    assert!(silence(&mut machine, ms(10_500)).contains(&(ms(10_500), doubted)));
+}
+
+#[test]
 fn a_slow_connection_gets_more_time() {
     let mut machine = Machine::default();
     step(&mut machine, ms(0), Input::Opened { connection: key(1), kind: RELAYED });

@@ -1,5 +1,6 @@
 //! Applying and lifting faults.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::Fabric;
@@ -35,6 +36,16 @@ impl<P: Clone> Fabric<P> {
                 }
                 return Ok(id);
             }
+            Fault::Readdress { site, external } => {
+                if let Some(nat) = &mut self.nats[site.0 as usize] {
+                    if let Some(attachment) = self.topology.addresses.swap_remove(&nat.external()) {
+                        self.topology.addresses.insert(*external, attachment);
+                    }
+                    let forgotten = nat.readdress(now, *external);
+                    self.faults.touch(id, 1 + forgotten);
+                }
+                return Ok(id);
+            }
             Fault::Impairment { link, config } => {
                 let index = self.link_index(*link)?;
                 let link = &mut self.links[index.0];
@@ -49,7 +60,7 @@ impl<P: Clone> Fabric<P> {
     /// Repairs what a fault has broken; the TCP segments that it held go on in their order.
     ///
     /// # Errors
-    /// [`FaultError::UnknownFault`], or [`FaultError::NotActive`] if it was lifted before or is a NAT reset.
+    /// [`FaultError::UnknownFault`], or [`FaultError::NotActive`] if it was lifted before or takes no time.
     pub fn lift(&mut self, now: Duration, id: FaultId) -> Result<(), FaultError> {
         self.advance(now);
         let record = self.faults.records.get_mut(id.0 as usize).ok_or(FaultError::UnknownFault(id))?;
@@ -63,7 +74,7 @@ impl<P: Clone> Fabric<P> {
             Fault::LinkDown { at: AccessPoint::Site(site) } => {
                 self.faults.site_links_down_of(site).retain(|&other| other != id);
             }
-            Fault::NatReset { .. } => {}
+            Fault::NatReset { .. } | Fault::Readdress { .. } => {}
             Fault::Impairment { link, .. } => {
                 let index = self.link_index(link)?;
                 if let Some(config) = self.faults.repair(index, id) {
@@ -88,6 +99,11 @@ impl<P: Clone> Fabric<P> {
         self.faults.records.get(id.0 as usize).map_or(0, |record| record.touched)
     }
 
+    /// Whether an address belongs to a host or a NAT, in whatever network.
+    pub fn is_taken(&self, address: Ipv4Addr) -> bool {
+        self.topology.addresses.contains_key(&address)
+    }
+
     /// A link with its parameters in force.
     ///
     /// # Errors
@@ -105,6 +121,11 @@ impl<P: Clone> Fabric<P> {
             Fault::NatReset { site, .. } => {
                 self.check_site(*site)?;
                 self.nat(*site).map(|_| ()).ok_or(FaultError::NoNat(*site))
+            }
+            Fault::Readdress { site, external } => {
+                self.check_site(*site)?;
+                self.nat(*site).ok_or(FaultError::NoNat(*site))?;
+                if self.is_taken(*external) { Err(FaultError::AddressTaken(*external)) } else { Ok(()) }
             }
             Fault::Impairment { link, .. } => self.link_index(*link).map(|_| ()),
         }

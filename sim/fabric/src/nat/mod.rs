@@ -181,6 +181,12 @@ impl Nat {
         forgotten
     }
 
+    /// Takes another external address, with which all mappings are void; returns how many live ones there were.
+    pub fn readdress(&mut self, now: Duration, external: Ipv4Addr) -> u64 {
+        self.external = external;
+        self.reset(now, AfterReset::Fresh)
+    }
+
     fn translate_outbound(
         &mut self,
         now: Duration,

@@ -59,7 +59,7 @@ pub(crate) struct Site {
     pub(crate) lan: LinkIndex,
 }
 
-/// The unchanging part of the fabric.
+/// The part of the fabric that does not change, but for the address of a NAT that gets another one.
 #[derive(Debug, Default)]
 pub(crate) struct Topology {
     pub(crate) regions: Vec<String>,

@@ -171,6 +171,27 @@ fn a_nat_reset_counts_the_mappings_it_forgets_and_moves_the_flows() {
 }
 
 #[test]
+fn a_nat_with_another_address_is_found_there_and_no_longer_at_the_old_one() {
+    let (mut fabric, _, home) = world();
+    send(&mut fabric, NOW, UDP, "198.51.100.1:1", 0);
+    let before = drain(&mut fabric).remove(0).packet.source;
+    let external = "203.0.113.99".parse().expect("an address");
+    let taken = Fault::Readdress { site: home, external: *before.ip() };
+    assert_eq!(fabric.apply(secs(1), taken), Err(FaultError::AddressTaken(*before.ip())));
+    let moved = fabric.apply(secs(1), Fault::Readdress { site: home, external }).expect("a fault");
+    assert_eq!(fabric.touched(moved), 2, "the NAT and its mapping");
+    assert_eq!(fabric.lift(secs(1), moved), Err(FaultError::NotActive(moved)));
+    send(&mut fabric, secs(1), UDP, "198.51.100.1:1", 1);
+    let after = drain(&mut fabric).remove(0).packet.source;
+    assert_eq!(*after.ip(), external);
+    let back = |to| packet(UDP, "198.51.100.1:1".parse().expect("an endpoint"), to, 2);
+    fabric.send(secs(2), back(before));
+    assert!(drain(&mut fabric).is_empty());
+    fabric.send(secs(2), back(after));
+    assert_eq!(drain(&mut fabric).len(), 1);
+}
+
+#[test]
 fn impairments_stack_and_the_original_link_comes_back() {
     let (mut fabric, ..) = world();
     let link = LinkRef::Core { from: RegionIndex(0), to: RegionIndex(0) };

@@ -220,15 +220,18 @@ fn apply(topology: &Topology, fault: &FaultSpec, end: Duration, draw: &mut Draw)
         let set: BTreeSet<UplinkIndex> = hosts.iter().map(|host| topology.hosts[host.0].uplink).collect();
         set.into_iter().collect::<Vec<_>>()
     };
+    let sites = |hosts: &[HostIndex]| {
+        let set: BTreeSet<SiteIndex> = hosts.iter().filter_map(|host| topology.hosts[host.0].site).collect();
+        set.into_iter().collect::<Vec<_>>()
+    };
     let kind = match &fault.kind {
         FaultSpecKind::Partition(groups) => FaultKind::Partition(groups.clone()),
         FaultSpecKind::Crash(hosts) => FaultKind::Crash(hosts.clone()),
         FaultSpecKind::LinkFlap(hosts) => FaultKind::LinkFlap(uplinks(hosts)),
         FaultSpecKind::ResetSite(site) => FaultKind::NatReset(vec![SiteIndex(*site)]),
-        FaultSpecKind::ResetNatsOf(hosts) => {
-            let set: BTreeSet<SiteIndex> = hosts.iter().filter_map(|host| topology.hosts[host.0].site).collect();
-            FaultKind::NatReset(set.into_iter().collect())
-        }
+        FaultSpecKind::ResetNatsOf(hosts) => FaultKind::NatReset(sites(hosts)),
+        FaultSpecKind::ReaddressSite(site) => FaultKind::Readdress(vec![SiteIndex(*site)]),
+        FaultSpecKind::ReaddressNatsOf(hosts) => FaultKind::Readdress(sites(hosts)),
         FaultSpecKind::Lag(hosts, blocks) => FaultKind::Lag(hosts.clone(), *blocks),
         FaultSpecKind::Lie(hosts, lies) => FaultKind::Lie(hosts.clone(), lies.clone()),
         FaultSpecKind::Reorg { depth, forget } => FaultKind::Reorg { depth: *depth, forget: *forget },
