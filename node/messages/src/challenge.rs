@@ -30,7 +30,7 @@ pub const CHALLENGE: usize = 1 + NONCE;
 pub const PROOF: usize = 1 + NONCE + SIGNATURE;
 /// How long a challenge may be answered: some round trips over the slowest relay.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// Peers that are challenged at once, one challenge each. The oldest makes room: its peer is challenged again, or not believed.
+/// Challenges that are open at once, one for each session. The oldest makes room: its peer is challenged again, or not believed.
 pub const OPEN: usize = 512;
 
 const NONCE: usize = 32;
@@ -150,13 +150,13 @@ impl Proof {
 #[derive(Debug)]
 pub struct Verifier {
     party: Party,
-    open: BTreeMap<Party, Open>,
+    /// By prover and session, so that the challenge of a new session leaves that of the last one alone.
+    open: BTreeMap<(Party, Channel), Open>,
 }
 
 #[derive(Debug)]
 struct Open {
     challenge: Challenge,
-    channel: Channel,
     since: Time,
 }
 
@@ -167,23 +167,23 @@ impl Verifier {
         Self { party, open: BTreeMap::new() }
     }
 
-    /// Challenges a peer in a session, with random bytes that the caller drew. An older challenge of the peer is void.
+    /// Challenges a peer in a session, with random bytes that the caller drew. An older challenge in that session is void.
     pub fn challenge(&mut self, now: Time, prover: Party, channel: Channel, nonce: [u8; 32]) -> Challenge {
         let challenge = Challenge { nonce };
-        if self.open.len() >= OPEN && !self.open.contains_key(&prover) {
-            let oldest = self.open.iter().min_by_key(|(_, open)| open.since).map(|(party, _)| *party);
+        if self.open.len() >= OPEN && !self.open.contains_key(&(prover, channel)) {
+            let oldest = self.open.iter().min_by_key(|(_, open)| open.since).map(|(whom, _)| *whom);
             oldest.and_then(|oldest| self.open.remove(&oldest));
         }
-        self.open.insert(prover, Open { challenge, channel, since: now });
+        self.open.insert((prover, channel), Open { challenge, since: now });
         challenge
     }
 
     /// Checks a proof, once: whatever comes of it, the challenge is over.
     ///
     /// # Errors
-    /// [`ProofError`] for anything but the proof of that peer for that challenge in time.
-    pub fn check(&mut self, now: Time, prover: Party, proof: &Proof) -> Result<(), ProofError> {
-        let open = self.open.remove(&prover).ok_or(ProofError::Unexpected { prover })?;
+    /// [`ProofError`] for anything but the proof of that peer for the challenge in that session, in time.
+    pub fn check(&mut self, now: Time, prover: Party, channel: Channel, proof: &Proof) -> Result<(), ProofError> {
+        let open = self.open.remove(&(prover, channel)).ok_or(ProofError::Unexpected { prover })?;
         let after = now.saturating_sub(open.since);
         if after > PATIENCE {
             return Err(ProofError::Late { after });
@@ -191,14 +191,15 @@ impl Verifier {
         if proof.nonce != open.challenge.nonce {
             return Err(ProofError::Other { prover });
         }
-        let parts = [&self.party.0[..], &prover.0, &proof.nonce, &open.channel.0];
+        let parts = [&self.party.0[..], &prover.0, &proof.nonce, &channel.0];
         if prover.has_signed(DOMAIN, &parts, &proof.signature) { Ok(()) } else { Err(ProofError::Unsigned { prover }) }
     }
 
     /// Gives up what was not answered in time: who did not.
     pub fn expire(&mut self, now: Time) -> Vec<Party> {
         let late = |open: &Open| now.saturating_sub(open.since) > PATIENCE;
-        let parties: Vec<Party> = self.open.iter().filter(|(_, open)| late(open)).map(|(party, _)| *party).collect();
+        let parties: Vec<Party> =
+            self.open.iter().filter(|(_, open)| late(open)).map(|((party, _), _)| *party).collect();
         self.open.retain(|_, open| !late(open));
         parties
     }
@@ -230,7 +231,7 @@ mod tests {
     }
 
     fn check(proof: &Proof) -> Result<(), ProofError> {
-        verifier().0.check(NOW, identity(2).party(), proof)
+        verifier().0.check(NOW, identity(2).party(), CHANNEL, proof)
     }
 
     #[test]
@@ -238,8 +239,8 @@ mod tests {
         let (mut verifier, challenge) = verifier();
         let (alice, bob) = (identity(1).party(), identity(2));
         let proof = challenge.prove(&bob, alice, CHANNEL);
-        assert_eq!(verifier.check(NOW + PATIENCE, bob.party(), &proof), Ok(()));
-        let again = verifier.check(NOW + PATIENCE, bob.party(), &proof);
+        assert_eq!(verifier.check(NOW + PATIENCE, bob.party(), CHANNEL, &proof), Ok(()));
+        let again = verifier.check(NOW + PATIENCE, bob.party(), CHANNEL, &proof);
         assert_eq!(again, Err(ProofError::Unexpected { prover: bob.party() }));
     }
 
@@ -264,7 +265,7 @@ mod tests {
         let proof = challenge.prove(&bob, identity(1).party(), CHANNEL);
         let late = NOW + PATIENCE + Duration::from_millis(1);
         let after = PATIENCE + Duration::from_millis(1);
-        assert_eq!(verifier.check(late, bob.party(), &proof), Err(ProofError::Late { after }));
+        assert_eq!(verifier.check(late, bob.party(), CHANNEL, &proof), Err(ProofError::Late { after }));
         verifier.challenge(NOW, bob.party(), CHANNEL, [1; 32]);
         assert_eq!(verifier.expire(NOW + PATIENCE), []);
         assert_eq!(verifier.expire(late), [bob.party()]);
@@ -275,8 +276,8 @@ mod tests {
         let (mut verifier, challenge) = verifier();
         let (bob, carol) = (identity(2), identity(3));
         let proof = challenge.prove(&bob, identity(1).party(), CHANNEL);
-        assert!(verifier.check(NOW, carol.party(), &proof).is_err());
-        assert_eq!(verifier.check(NOW, bob.party(), &proof), Ok(()));
+        assert!(verifier.check(NOW, carol.party(), CHANNEL, &proof).is_err());
+        assert_eq!(verifier.check(NOW, bob.party(), CHANNEL, &proof), Ok(()));
     }
 
     #[test]

@@ -75,6 +75,10 @@ pub fn decode(batch: &Bytes, bounds: Bounds) -> Result<Vec<Bytes>, BatchError> {
             return Err(BatchError::TooMany { limit: bounds.items });
         }
         let (length, after) = varint::u64(rest).map_err(|_| BatchError::Length)?;
+        // The tenth byte of a varint may say more than 64 bits hold, which the library drops.
+        if encode::u64(length, &mut encode::u64_buffer()).len() != rest.len() - after.len() {
+            return Err(BatchError::Length);
+        }
         let expected = usize::try_from(length).ok().filter(|length| *length <= bounds.item_bytes);
         let expected = expected.ok_or(BatchError::Oversized { found: length, limit: bounds.item_bytes })?;
         let (item, after) =
@@ -119,6 +123,7 @@ mod tests {
         assert_eq!(read(&[0x81, 0, 1]), Err(BatchError::Length));
         assert_eq!(read(&[0x80; 12]), Err(BatchError::Length));
         assert_eq!(read(&[0x80]), Err(BatchError::Length));
+        assert_eq!(read(&[128, 128, 128, 128, 128, 128, 128, 128, 128, 2]), Err(BatchError::Length), "2^64");
     }
 
     proptest! {

@@ -20,11 +20,18 @@ impl Node {
         match request {
             Request::Hello(hello) => self.on_hello(peer, &hello),
             Request::Sealed(sealed) => self.on_parcel(peer, connection, &sealed),
-            Request::Finish { finish, sealed } => match self.on_finish(peer, &finish) {
-                Ok(()) if sealed.is_empty() => Response::Sealed(Bytes::new()),
-                Ok(()) => self.on_parcel(peer, connection, &sealed),
-                Err(refused) => Response::Refused(refused),
-            },
+            Request::Finish { finish, sealed } => {
+                if let Err(refused) = self.on_finish(peer, &finish) {
+                    return Response::Refused(refused);
+                }
+                // The session is told before its first messages.
+                self.drain_sessions();
+                if sealed.is_empty() {
+                    Response::Sealed(Bytes::new())
+                } else {
+                    self.on_parcel(peer, connection, &sealed)
+                }
+            }
         }
     }
 

@@ -109,9 +109,9 @@ impl Node {
             Entry { sequence: item.name.sequence, packed: packed.into() }
         };
         let entries = batch.into_iter().map(pack).collect();
-        let nonce = *draw(self.runtime.as_ref());
+        let nonce = is_challenge.then(|| *draw(self.runtime.as_ref()));
         let sealed = self.sealed.as_mut()?;
-        let challenge = is_challenge.then(|| sealed.verifier.challenge(now, party, channel, nonce));
+        let challenge = nonce.map(|nonce| sealed.verifier.challenge(now, party, channel, nonce));
         let parcel = Parcel { challenge, session: self.session, entries };
         let sealed = sealed.sessions.seal(now, party, &parcel.encode()).ok()?;
         Some((channel, sealed, is_challenge))
@@ -130,9 +130,10 @@ impl Node {
         match (what, response) {
             (Asked::Hello, Response::Answer(answer)) => self.on_answer(peer, &answer),
             (Asked::Hello, Response::Refused(refused)) => self.on_hello_refused(peer, refused),
-            (Asked::Parcel { messages, is_challenge, is_finish, .. }, Response::Sealed(receipt)) => {
+            (Asked::Parcel { channel, messages, is_challenge, is_finish }, Response::Sealed(receipt)) => {
                 self.peer(peer).lane.is_finishing &= !is_finish;
-                self.on_receipt(peer, connection, messages, is_challenge, &receipt);
+                let challenged = is_challenge.then_some(channel);
+                self.on_receipt(peer, connection, messages, challenged, &receipt);
             }
             (Asked::Parcel { channel, messages, is_finish, .. }, Response::Refused(refused)) => {
                 if refused == Refused::UnknownSession {
@@ -159,17 +160,34 @@ impl Node {
             return;
         };
         let cannot_seal = matches!(error, OutboundFailure::UnsupportedProtocols);
+        if cannot_seal {
+            self.on_cannot_seal(peer, what);
+        } else {
+            self.on_asked_in_vain(peer, what);
+        }
+    }
+
+    /// The peer does not speak the sealed protocol. Plain is for those that never did.
+    fn on_cannot_seal(&mut self, peer: PeerId, what: Asked) {
+        let now = self.now();
         let lane = &mut self.peer(peer).lane;
-        if cannot_seal && !lane.has_sealed {
+        let waiting = lane.take_all(now);
+        if !lane.has_sealed {
             lane.is_plain = true;
-            let now = self.now();
-            let waiting = self.peer(peer).lane.take_all(now);
             self.hello_failed(peer);
             for item in waiting {
                 self.transmit(peer, item.name, item.bytes);
             }
-        } else {
-            self.on_asked_in_vain(peer, what);
+            return;
+        }
+        let asked = match &what {
+            Asked::Hello => Vec::new(),
+            Asked::Parcel { messages, .. } => messages.clone(),
+        };
+        self.on_asked_in_vain(peer, what);
+        for message in asked.into_iter().chain(waiting.into_iter().map(|item| item.name)) {
+            self.peer(peer).outbox.acknowledged(now, message);
+            self.give_up(peer, message, "the peer sealed before and says now that it cannot".to_owned());
         }
     }
 
@@ -184,8 +202,8 @@ impl Node {
             }
             Asked::Parcel { channel, messages, is_challenge, is_finish } => {
                 let lane = &mut self.peer(peer).lane;
-                if is_challenge && lane.challenged == Some(channel) {
-                    lane.challenged = None;
+                if is_challenge {
+                    lane.challenged.take_if(|challenged| *challenged == channel);
                 }
                 if is_finish {
                     // Whether the peer has the session nobody knows.
@@ -249,13 +267,13 @@ impl Node {
         peer: PeerId,
         connection: ConnectionId,
         messages: Vec<MessageId>,
-        is_challenge: bool,
+        challenged: Option<Channel>,
         sealed: &[u8],
     ) {
         if messages.is_empty() {
             return;
         }
-        match self.open_receipt(peer, messages.len(), is_challenge, sealed) {
+        match self.open_receipt(peer, messages.len(), challenged, sealed) {
             Ok(outcomes) => {
                 let path = self.sealed_path(connection);
                 for (message, outcome) in messages.into_iter().zip(outcomes) {
@@ -275,12 +293,11 @@ impl Node {
                 if let Some(kind) = kind {
                     self.misbehaved(peer, kind, &evidence);
                 }
-                let channel = self.session_of(peer).map(|session| session.channel());
-                if let Some(channel) = channel.filter(|_| kind == Some(Misbehaviour::Spoofed)) {
-                    self.forget_session(peer, channel, EndReason::Dropped);
-                }
-                if is_challenge {
-                    self.peer(peer).lane.challenged = None;
+                if let Some(channel) = challenged {
+                    self.peer(peer).lane.challenged.take_if(|challenged| *challenged == channel);
+                    if kind == Some(Misbehaviour::Spoofed) {
+                        self.forget_session(peer, channel, EndReason::Dropped);
+                    }
                 }
                 self.attempts_failed(peer, messages);
             }
@@ -292,7 +309,7 @@ impl Node {
         &mut self,
         peer: PeerId,
         messages: usize,
-        is_challenge: bool,
+        challenged: Option<Channel>,
         sealed: &[u8],
     ) -> Result<Vec<Outcome>, (Option<Misbehaviour>, String)> {
         let now = self.now();
@@ -303,10 +320,10 @@ impl Node {
             .map_err(|error| (super::inbound::fault(&error), error.to_string()))?;
         let malformed = |error: &dyn ToString| (Some(Misbehaviour::Malformed), error.to_string());
         let receipt = Receipt::decode(&plaintext.into()).map_err(|error| malformed(&error))?;
-        if is_challenge {
+        if let Some(channel) = challenged {
             let spoofed = |evidence: String| (Some(Misbehaviour::Spoofed), evidence);
             let proof = receipt.proof.ok_or_else(|| spoofed("found no proof, expected one".to_owned()))?;
-            ours.verifier.check(now, party, &proof).map_err(|error| spoofed(error.to_string()))?;
+            ours.verifier.check(now, party, channel, &proof).map_err(|error| spoofed(error.to_string()))?;
         }
         if receipt.outcomes.len() != messages {
             let found = receipt.outcomes.len();
