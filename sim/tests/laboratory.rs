@@ -93,9 +93,14 @@ fn rogues_break_the_rules_and_are_counted() {
         return;
     }
     let rogues = "  refusing: {role: relay, conduct: {hop: refuse}}\n  stalling: {role: relay, conduct: {hop: stall}}\n\
-         \x20 garbling: {role: relay, conduct: {hop: garble}}\n  boasting: {role: relay, conduct: {report: 0%}}\n  watcher:";
+         \x20 garbling: {role: relay, conduct: {hop: garble}}\n  boasting: {role: relay, region: us, conduct: {report: 0%}}\n  watcher:";
     let expect = "min(relay_lie) >= 1, max(crash) == 0";
-    let run = passes(&scene("standbys: 1", "", expect).replace("  watcher:", rogues));
+    // The honest ones are far away, so that everybody would rather have a rogue.
+    let text = scene("standbys: 1", "", expect)
+        .replace("  watcher:", rogues)
+        .replace("hosts:\n", "regions: {latency: world}\nhosts:\n")
+        .replace("count: 2, link: datacentre", "count: 2, link: datacentre, region: us");
+    let run = passes(&text);
     assert_eq!(run.figures["relay_lie"].count, 4);
 }
 
