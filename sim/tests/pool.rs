@@ -159,17 +159,17 @@ fn a_flood_of_chat_does_not_delay_a_trade() {
         sleep(Duration::from_secs(1)).await;
         let begin = Instant::now();
         let chat = join_all((0..250).map(|_| alice.handle.send(bob.id(), payload())));
-        let trade = async {
+        let late = async |priority| {
             // After the flood has reached the node.
             sleep(Duration::from_millis(1)).await;
-            alice.handle.send_as(bob.id(), payload(), MessagePriority::Trade).await.unwrap();
+            alice.handle.send_as(bob.id(), payload(), priority).await.unwrap();
             begin.elapsed()
         };
-        let (chat, trade) = tokio::join!(chat, trade);
+        let (chat, trade, last) = tokio::join!(chat, late(MessagePriority::Trade), late(MessagePriority::Chat));
         assert!(chat.iter().all(Result::is_ok));
-        // A stream is agreed on and used in two round trips.
-        assert!(trade < LATENCY * 5, "{trade:?}");
-        assert!(begin.elapsed() > trade * 4, "the flood took {:?}", begin.elapsed());
+        // What one exchange takes on an empty connection: a stream is agreed on and used.
+        assert!(trade <= LATENCY * 6, "{trade:?}");
+        assert!(last > trade * 4, "more chat waited its turn: {last:?}");
     });
 }
 

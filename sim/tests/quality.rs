@@ -149,7 +149,7 @@ load:
   - {message: {from: carol, to: bob, size: 20KiB}, at: 10s, every: 2s}
 expect:
   - share(message == delivered) == 100%
-  - min(quality) >= 60
+  - min(quality) >= 40
 ");
     for host in ["alice", "bob", "carol"] {
         assert_eq!(events(&records, host, "quality_action", "action"), [], "{host}");
