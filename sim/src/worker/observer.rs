@@ -312,6 +312,7 @@ impl Observer {
             (Some(PathKind::Direct), Some(PathKind::Relayed)) => {
                 let tags = pair_tags(&self.cast, self.host, other).with("transport", transport);
                 self.recorder.time("relay_return_time", Duration::ZERO, tags);
+                self.recovered(now, peer);
             }
             (None, Some(path)) => {
                 let Some(outage) = self.ledger.regain(self.host, other) else { return };
@@ -319,15 +320,20 @@ impl Observer {
                     let tags = pair_tags(&self.cast, self.host, other).with("transport", transport);
                     self.recorder.time("relay_return_time", now.saturating_sub(outage.since), tags);
                 }
-                if let Some((at, fault)) = self.ledger.last_fault() {
-                    let to = self.cast.name_of(peer);
-                    let tags = tags([("from", self.name()), ("to", &to), ("fault", fault)]);
-                    self.recorder.time("recovery_time", now.saturating_sub(at), tags);
-                }
+                self.recovered(now, peer);
             }
             (None, None)
             | (Some(PathKind::Relayed), Some(PathKind::Relayed))
             | (Some(PathKind::Direct), Some(PathKind::Direct)) => {}
+        }
+    }
+
+    /// The path to a peer is another one. After a fault that is the recovery from it, whether there was none for a while or not.
+    fn recovered(&self, now: Duration, peer: PeerId) {
+        if let Some((at, fault)) = self.ledger.last_fault() {
+            let to = self.cast.name_of(peer);
+            let tags = tags([("from", self.name()), ("to", &to), ("fault", fault)]);
+            self.recorder.time("recovery_time", now.saturating_sub(at), tags);
         }
     }
 

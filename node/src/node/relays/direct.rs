@@ -1,14 +1,15 @@
 //! A behaviour that speaks over direct connections only: what a relay answers through another relay says nothing about the way to it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::task::{Context, Poll};
 
 use either::Either;
-use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
+use libp2p::core::{ConnectedPoint, Endpoint};
+use libp2p::swarm::behaviour::ConnectionEstablished;
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
-    dummy,
+    ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+    THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
 
@@ -18,12 +19,17 @@ use super::circuit::relay_of;
 #[derive(Debug)]
 pub(in crate::node) struct Direct<B> {
     inner: B,
-    relayed: BTreeSet<ConnectionId>,
+    relayed: BTreeMap<ConnectionId, PeerId>,
 }
 
 impl<B> Direct<B> {
     pub(in crate::node) fn new(inner: B) -> Self {
-        Self { inner, relayed: BTreeSet::new() }
+        Self { inner, relayed: BTreeMap::new() }
+    }
+
+    /// Circuits to a peer, which the wrapped behaviour does not count.
+    fn circuits(&self, peer: PeerId) -> usize {
+        self.relayed.values().filter(|its| **its == peer).count()
     }
 
     pub(in crate::node) fn inner(&mut self) -> &mut B {
@@ -73,21 +79,29 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Direct<B> {
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        match &event {
+        let event = match event {
             FromSwarm::ConnectionEstablished(opened) => {
                 let address = match opened.endpoint {
-                    libp2p::core::ConnectedPoint::Dialer { address, .. } => address,
-                    libp2p::core::ConnectedPoint::Listener { local_addr, .. } => local_addr,
+                    ConnectedPoint::Dialer { address, .. } => address,
+                    ConnectedPoint::Listener { local_addr, .. } => local_addr,
                 };
                 if relay_of(address).is_some() {
-                    self.relayed.insert(opened.connection_id);
+                    self.relayed.insert(opened.connection_id, opened.peer_id);
                     return;
                 }
+                let other_established = opened.other_established - self.circuits(opened.peer_id);
+                FromSwarm::ConnectionEstablished(ConnectionEstablished { other_established, ..opened })
             }
-            FromSwarm::ConnectionClosed(closed) if self.relayed.remove(&closed.connection_id) => return,
-            FromSwarm::AddressChange(change) if self.relayed.contains(&change.connection_id) => return,
-            _ => {}
-        }
+            FromSwarm::ConnectionClosed(closed) => {
+                if self.relayed.remove(&closed.connection_id).is_some() {
+                    return;
+                }
+                let remaining_established = closed.remaining_established - self.circuits(closed.peer_id);
+                FromSwarm::ConnectionClosed(ConnectionClosed { remaining_established, ..closed })
+            }
+            FromSwarm::AddressChange(change) if self.relayed.contains_key(&change.connection_id) => return,
+            other => other,
+        };
         self.inner.on_swarm_event(event);
     }
 
