@@ -66,7 +66,7 @@ pub fn encoded_length(item: usize) -> usize {
 /// The items of a batch, which share its memory.
 ///
 /// # Errors
-/// [`BatchError`] for whatever [`encode`] does not write, and for more than the bounds allow.
+/// [`BatchError`] for whatever [`encode()`] does not write, and for more than the bounds allow.
 pub fn decode(batch: &Bytes, bounds: Bounds) -> Result<Vec<Bytes>, BatchError> {
     let mut items = Vec::new();
     let mut rest = &batch[..];
