@@ -156,6 +156,8 @@ fn a_flood_of_chat_does_not_delay_a_trade() {
     run(async |world: World| {
         let [alice, bob] = [0, 1].map(|host| Member::start(&world, host, Limits::default()));
         alice.connect(&bob).await;
+        // Opens the session by which messages are sealed.
+        alice.handle.send(bob.id(), payload()).await.unwrap();
         sleep(Duration::from_secs(1)).await;
         let begin = Instant::now();
         let chat = join_all((0..250).map(|_| alice.handle.send(bob.id(), payload())));

@@ -99,8 +99,8 @@ expect:
     assert!(first.0 - low <= HOLD + LATER, "low at {low}, acted at {}", first.0);
     let relays = relays(&records);
     let before = relays.iter().rfind(|(at, _)| *at < second.0).unwrap();
-    let after = relays.iter().find(|(at, _)| *at > second.0).unwrap();
-    assert_ne!(before.1, after.1, "{relays:?}");
+    let mut after = relays.iter().filter(|(at, _)| *at > second.0 && *at < second.0 + 60.0);
+    assert!(after.any(|(_, relay)| *relay != before.1), "switched at {}: {relays:?}", second.0);
     assert!(is_unbroken(&records));
     let opened = events(&records, "alice", "connection_opened", "peer");
     assert!(opened.iter().any(|(at, peer)| peer == "bob" && *at > second.0 && *at < second.0 + 20.0), "{opened:?}");

@@ -180,6 +180,10 @@ node_sends = [{{ from = "08:00", to = "18:00", rate = "2MiB" }}]
 node_receives = "3MiB"
 connection_sends = "4MiB"
 connection_receives = "5MiB"
+[messages]
+sealing = "required"
+compression = false
+batch_delay = "7ms"
 [limits]
 connections = 10
 connections_per_peer = 4

@@ -10,7 +10,7 @@ use darkswap_connectivity::pool::{
     CloseReason, DIAL, GetError, Input, Lease, Machine, Output, Settings, Ticket, Usage,
 };
 use darkswap_core::Time;
-use darkswap_core::path::Input as PathInput;
+use darkswap_core::path::{ConnectionKey, Input as PathInput, PathKind};
 use libp2p::PeerId;
 use tokio::sync::oneshot;
 
@@ -112,7 +112,7 @@ impl Node {
             let ticket = self.pool.ticket(id, None);
             self.pool.refused = None;
             self.pool_input(Input::Get { peer: id, ticket, within: DIAL });
-            if let Some(reason) = self.pool.refused.take_if(|_| self.pool.machine.usage(id).is_none()) {
+            if let Some(reason) = self.pool.refused.take() {
                 self.pool.holds.remove(&id);
                 self.report(Event::PoolRefused { peer: id, reason });
                 return Err(reason);
@@ -127,6 +127,14 @@ impl Node {
     pub(super) fn hold_open(&mut self, id: PeerId, hold: Hold) {
         self.pool.holds.entry(id).or_default().insert(hold);
         self.pool_input(Input::Pin { peer: id });
+    }
+
+    /// A connection was opened. Who was held before there was one is held with it.
+    pub(super) fn pool_opened(&mut self, id: PeerId, connection: ConnectionKey, kind: PathKind) {
+        self.pool_input(Input::Opened { peer: id, connection, kind });
+        if self.pool.is_held(id) {
+            self.pool_input(Input::Pin { peer: id });
+        }
     }
 
     /// A reason to keep a peer's connections is gone. Without another they are closed when nobody used them for a while.
@@ -199,7 +207,8 @@ impl Node {
             Some(waiter) => {
                 let _ = waiter.send(result.map(|lease| lease.kind).map_err(|error| self.pool_error(id, error)));
             }
-            None => self.pool.refused = result.err(),
+            // A hold outlives failed dials: the path machine goes on. Only a pool without room refuses it.
+            None => self.pool.refused = result.err().filter(|reason| is_about_room(*reason)),
         }
     }
 
@@ -214,8 +223,13 @@ impl Node {
     }
 
     /// Refuses whoever waits for a path to this node itself.
-    pub(super) fn refuse_self(&self, answer: oneshot::Sender<Result<darkswap_core::path::PathKind, CommandError>>) {
+    pub(super) fn refuse_self(&self, answer: oneshot::Sender<Result<PathKind, CommandError>>) {
         let reason = "it is this node itself".to_owned();
         let _ = answer.send(Err(CommandError::Unreachable { peer: self.handle.peer_id(), reason }));
     }
+}
+
+/// Whether the pool refuses for want of room, and not because a peer was not reached.
+fn is_about_room(reason: GetError) -> bool {
+    matches!(reason, GetError::Full { .. } | GetError::TooMany { .. })
 }

@@ -143,7 +143,7 @@ impl Node {
             ConnectedPoint::Listener { .. } => Origin::Accepted,
         };
         self.input(id, Input::Opened { connection: key, kind, origin });
-        self.pool_input(pool::Input::Opened { peer: id, connection: key, kind });
+        self.pool_opened(id, key, kind);
         self.on_relay_opened(id, connection, endpoint);
     }
 

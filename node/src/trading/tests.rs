@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use super::{Chain, Machine, Parts, TradingError, key};
 use crate::config::{Config, PeerAddress, Reachability, WebrtcConfig};
 use crate::event::Event;
+use crate::limits::Limits;
 use crate::store::Store;
 use crate::{Handle, Node, Runtime as _, TokioRuntime};
 
@@ -233,8 +234,9 @@ async fn traders_behind_a_relay_are_told_of_each_other_and_talk() {
 }
 
 #[tokio::test]
-async fn a_path_that_the_trader_made_ends_when_it_is_released() {
-    let (mut a, mut b) = (Trading::start(listening()), Trading::start(listening()));
+async fn a_path_that_the_trader_made_ends_when_it_is_released_and_idle() {
+    let limits = Limits { idle: Duration::from_secs(1), ..Limits::default() };
+    let (mut a, mut b) = (Trading::start(Config { limits, ..listening() }), Trading::start(listening()));
     let (to_a, to_b) = (a.key, b.key);
     let (address, other) = (b.address().await, a.handle.peer_id());
     // Somebody has to know where: the other came once, and left.

@@ -175,8 +175,8 @@ impl Figures<'_> {
             self.scene.recorder.value("crash", 0.0, tags([("host", self.name(host))]));
             let sent = self.scene.ledger.message_bytes(host);
             for (figure, form, count) in [
-                ("message_bytes", "plain", sent.plain),
-                ("message_bytes", "wire", sent.wire),
+                ("sealed_bytes", "plain", sent.plain),
+                ("sealed_bytes", "wire", sent.wire),
                 ("message_parcels", "messages", sent.messages),
                 ("message_parcels", "parcels", sent.parcels),
             ] {

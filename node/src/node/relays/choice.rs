@@ -199,6 +199,7 @@ impl Node {
         if let Some(signalling) = behaviours.signalling.as_mut() {
             signalling.announce(&relays);
         }
+        self.announced_changed();
         self.relays.announced.clone_from(&relays);
         self.report(Event::RelaysAnnounced { relays });
     }

@@ -456,7 +456,7 @@ pub const FIGURES: &[Figure] = &[
         "Acts of a peer that broke the protocol, a total per host at the end of the run.",
     ),
     count(
-        "message_bytes",
+        "sealed_bytes",
         &["host", "form"],
         "Bytes of messages that a host sent sealed, as the application gave them (`plain`) and in requests (`wire`), a total at the end of the run.",
     ),

@@ -1,5 +1,6 @@
 //! What faults cut, hold and count.
 
+use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use darkswap_fabric::{
@@ -170,11 +171,19 @@ fn a_nat_reset_counts_the_mappings_it_forgets_and_moves_the_flows() {
     assert_eq!(fabric.touched(again), 0, "the mapping had expired");
 }
 
+/// Where the packet that arrives comes from.
+fn source(fabric: &mut Fabric<u32>) -> SocketAddrV4 {
+    match drain(fabric).remove(0).packet.source {
+        SocketAddr::V4(source) => source,
+        source @ SocketAddr::V6(_) => panic!("{source} in a network of IPv4"),
+    }
+}
+
 #[test]
 fn a_nat_with_another_address_is_found_there_and_no_longer_at_the_old_one() {
     let (mut fabric, _, home) = world();
     send(&mut fabric, NOW, UDP, "198.51.100.1:1", 0);
-    let before = drain(&mut fabric).remove(0).packet.source;
+    let before = source(&mut fabric);
     let external = "203.0.113.99".parse().expect("an address");
     let taken = Fault::Readdress { site: home, external: *before.ip() };
     assert_eq!(fabric.apply(secs(1), taken), Err(FaultError::AddressTaken(*before.ip())));
@@ -182,7 +191,7 @@ fn a_nat_with_another_address_is_found_there_and_no_longer_at_the_old_one() {
     assert_eq!(fabric.touched(moved), 2, "the NAT and its mapping");
     assert_eq!(fabric.lift(secs(1), moved), Err(FaultError::NotActive(moved)));
     send(&mut fabric, secs(1), UDP, "198.51.100.1:1", 1);
-    let after = drain(&mut fabric).remove(0).packet.source;
+    let after = source(&mut fabric);
     assert_eq!(*after.ip(), external);
     let back = |to| packet(UDP, "198.51.100.1:1".parse().expect("an endpoint"), to, 2);
     fabric.send(secs(2), back(before));

@@ -11,6 +11,9 @@ use darkswap_messages::wire::{Entry, LENGTH, Outcome, Parcel, Receipt, Refused, 
 use darkswap_node::event::{Event, Misbehaviour};
 use libp2p::PeerId;
 use libp2p::identity::{Keypair, PublicKey};
+use snow::params::{CipherChoice, DHChoice, HashChoice};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::{Cipher, Dh, Hash, Random};
 use zeroize::Zeroizing;
 
 use super::Siege;
@@ -129,7 +132,12 @@ async fn a_bomb_is_refused_and_counted_and_the_message_beside_it_is_delivered() 
 async fn many_small_bombs_are_one_large_one() {
     let mut sealer = Sealer::begin().await;
     // Each is within the bounds by itself: 300 KiB from 5 KiB.
-    let noise: Vec<u8> = (0..5_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    let noise: Vec<u8> = (0..5_000).map(|_| random()).collect();
     let message = frame(&[&noise[..], &vec![0; 300 << 10]].concat());
     let sealed = sealer.seal(&parcel(1, vec![message; 8]));
     let response = sealer.ask(&Request::Sealed(sealed)).await;
@@ -170,12 +178,41 @@ async fn what_was_changed_or_is_of_no_session_is_refused() {
     sealer.is_counted_as(Misbehaviour::Malformed).await;
 }
 
+/// Noise with random bytes that are none.
+struct Predictable;
+
+impl CryptoResolver for Predictable {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(Self))
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(choice)
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(choice)
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        DefaultResolver.resolve_cipher(choice)
+    }
+}
+
+impl Random for Predictable {
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), snow::Error> {
+        bytes.fill(5);
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn a_peer_with_the_certificate_of_another_is_counted_as_posing() {
     let mut mallory = Sealer::connect().await;
     let victim = handshakes(&Keypair::generate_ed25519());
     let prologue = [&b"darkswap sealed session 1"[..], &party(mallory.id).0, &mallory.node.0].concat();
-    let mut noise = snow::Builder::new("Noise_XX_25519_ChaChaPoly_SHA256".parse().unwrap())
+    let pattern = "Noise_XX_25519_ChaChaPoly_SHA256".parse().unwrap();
+    let mut noise = snow::Builder::with_resolver(pattern, Box::new(Predictable))
         .local_private_key(&[3; 32])
         .and_then(|builder| builder.prologue(&prologue))
         .and_then(snow::Builder::build_initiator)
