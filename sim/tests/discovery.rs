@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 mod discovery_scene;
+// libp2p reads the time of day of the host, to which a reservation of simulated days would have expired.
+#[path = "../src/interpose.rs"]
+mod interpose;
 
 use std::path::Path;
 use std::process::Command;
