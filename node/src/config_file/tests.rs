@@ -103,7 +103,7 @@ fn every_limit_of_a_relay_can_be_set() {
 #[test]
 fn a_share_of_a_relays_limits_is_no_larger_than_the_whole() {
     let problems = problems("[relay]\ncircuits = 4\ncircuits_per_prefix = 4\nrate = \"1MiB\"").join("\n");
-    assert!(problems.contains("relay.circuits_per_peer: found 16, expected at most relay.circuits, 4"), "{problems}");
+    assert!(problems.contains("relay.circuits_per_peer: found 128, expected at most relay.circuits, 4"), "{problems}");
     assert!(problems.contains("relay.prefix_rate: found"), "{problems}");
 }
 

@@ -63,7 +63,7 @@ pub struct Limits {
     pub circuit_requests: Pace,
     /// Circuits in all.
     pub circuits: usize,
-    /// Circuits of one peer, as either end.
+    /// Circuits of one peer, as either end. Enough for one that many want to reach and that can never be direct.
     pub circuits_per_peer: usize,
     /// Circuits that peers of one prefix opened.
     pub circuits_per_prefix: usize,
@@ -99,7 +99,7 @@ impl Default for Limits {
             requests: Pace { burst: 30, interval: Duration::from_secs(4) },
             circuit_requests: Pace { burst: 60, interval: Duration::from_secs(1) },
             circuits: 1_024,
-            circuits_per_peer: 16,
+            circuits_per_peer: 128,
             circuits_per_prefix: 512,
             circuit_life: Duration::from_secs(3_600),
             circuit_bytes: 1 << 30,
