@@ -3,9 +3,8 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{excerpt, suggestion};
 use super::unit;
-use super::value::{Fault, Raw, list, quoted};
+use super::value::{Fault, Raw, list, unknown_keys};
 use crate::config::{DayRate, RATE_SPANS, RateSpan};
 
 const UNLIMITED: &str = "unlimited";
@@ -65,14 +64,7 @@ fn span(raw: Raw<'_>) -> Result<RateSpan, Vec<Fault>> {
 }
 
 fn span_of_table(value: &Spanned<DeValue<'_>>, table: &DeTable<'_>) -> Result<RateSpan, Vec<Fault>> {
-    let unknown = |key: &str| {
-        format!("unknown key `{}`, expected one of {}{}", excerpt(key), quoted(&KEYS), suggestion(key, KEYS))
-    };
-    let mut faults: Vec<Fault> = table
-        .keys()
-        .filter(|key| !KEYS.contains(&key.get_ref().as_ref()))
-        .map(|key| Fault::at(key.span(), unknown(key.get_ref())))
-        .collect();
+    let mut faults = unknown_keys(table, &KEYS);
     let mut part = |key: &str, expected: &str, read: fn(&str) -> Option<u64>| match table.get(key).map(Raw::Toml) {
         None => {
             faults.push(Raw::Toml(value).fault(format!("found no `{key}`, expected {expected}")));

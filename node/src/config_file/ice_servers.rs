@@ -6,8 +6,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::FILE_LIMIT;
-use super::problem::{excerpt, suggestion};
-use super::value::{Fault, Raw, list, quoted};
+use super::problem::excerpt;
+use super::value::{Fault, Raw, list, unknown_keys};
 use crate::ice_server::{Credential, Host, IceServer, IceUri, Scheme, USERNAME_LIMIT};
 
 /// Entries of the list. Each may have an IPv4 and an IPv6 address, and a longer list delays every connection.
@@ -134,14 +134,7 @@ fn server(raw: Raw<'_>) -> Result<ConfiguredServer, Vec<Fault>> {
 
 fn turn_server(value: &Spanned<DeValue<'_>>, table: &DeTable<'_>) -> Result<ConfiguredServer, Vec<Fault>> {
     let raw = Raw::Toml(value);
-    let unknown = |key: &str| {
-        format!("unknown key `{}`, expected one of {}{}", excerpt(key), quoted(&KEYS), suggestion(key, KEYS))
-    };
-    let mut faults: Vec<Fault> = table
-        .keys()
-        .filter(|key| !KEYS.contains(&key.get_ref().as_ref()))
-        .map(|key| Fault::at(key.span(), unknown(key.get_ref())))
-        .collect();
+    let mut faults = unknown_keys(table, &KEYS);
     let mut text = |key: &str| match table.get(key).map(Raw::Toml) {
         None => None,
         Some(raw) => {

@@ -8,7 +8,7 @@ use bitcoin::FeeRate;
 use darkswap_connectivity::relay::policy::{Parameters, Policy};
 use libp2p::Multiaddr;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::ice_servers::{self, ConfiguredServer};
 use super::problem::{excerpt, suggestion};
@@ -321,6 +321,16 @@ fn topic(text: &str) -> Result<String, String> {
         return Err(format!("found a topic of {} bytes, expected 1 to {TOPIC_LIMIT}", text.len()));
     }
     Ok(text.to_owned())
+}
+
+/// The keys of a table that mean nothing there.
+pub(super) fn unknown_keys(table: &DeTable<'_>, known: &[&str]) -> Vec<Fault> {
+    let unknown = |key: &str| {
+        let meant = suggestion(key, known.iter().copied());
+        format!("unknown key `{}`, expected one of {}{meant}", excerpt(key), quoted(known))
+    };
+    let others = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
+    others.map(|key| Fault::at(key.span(), unknown(key.get_ref()))).collect()
 }
 
 /// Names in a sentence: `` `a`, `b` ``.
