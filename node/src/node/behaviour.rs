@@ -88,7 +88,7 @@ pub(super) fn build(
         dcutr: config.hole_punching.then(|| dcutr::Behaviour::new(local)).into(),
         signalling: signalling.map(Announced::new).into(),
         candidates: candidates::Behaviour::default(),
-        identify: candidates::Filtered(Announced::new(identify::Behaviour::new(
+        identify: candidates::Filtered::new(Announced::new(identify::Behaviour::new(
             identify::Config::new(PROTOCOL_FAMILY.to_owned(), identity.public())
                 .with_agent_version(AGENT.to_owned())
                 .with_interval(fixed::identify::INTERVAL)

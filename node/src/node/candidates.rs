@@ -18,68 +18,32 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
+use super::wrapped;
 use crate::limits::fixed::identify::CANDIDATES;
 use crate::transport::webrtc::signalled::address::is_signalled;
 
 /// A behaviour whose candidates can be dialled.
 #[derive(Debug)]
-pub(super) struct Filtered<B>(pub(super) B);
+pub(super) struct Filtered<B> {
+    pub(super) inner: B,
+}
+
+impl<B> Filtered<B> {
+    pub(super) fn new(inner: B) -> Self {
+        Self { inner }
+    }
+}
 
 impl<B: NetworkBehaviour> NetworkBehaviour for Filtered<B> {
-    type ConnectionHandler = B::ConnectionHandler;
-    type ToSwarm = B::ToSwarm;
-
-    fn handle_pending_inbound_connection(
-        &mut self,
-        id: ConnectionId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<(), ConnectionDenied> {
-        self.0.handle_pending_inbound_connection(id, local, remote)
-    }
-
-    fn handle_established_inbound_connection(
-        &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.0.handle_established_inbound_connection(id, peer, local, remote)
-    }
-
-    fn handle_pending_outbound_connection(
-        &mut self,
-        id: ConnectionId,
-        peer: Option<PeerId>,
-        addresses: &[Multiaddr],
-        role: Endpoint,
-    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        self.0.handle_pending_outbound_connection(id, peer, addresses, role)
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        address: &Multiaddr,
-        role: Endpoint,
-        port: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.0.handle_established_outbound_connection(id, peer, address, role, port)
-    }
+    wrapped::connections!();
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        self.0.on_swarm_event(event);
-    }
-
-    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, event: THandlerOutEvent<Self>) {
-        self.0.on_connection_handler_event(peer, id, event);
+        self.inner.on_swarm_event(event);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
-            match self.0.poll(cx) {
+            match self.inner.poll(cx) {
                 Poll::Ready(ToSwarm::NewExternalAddrCandidate(address)) if is_signalled(&address) => {}
                 other => return other,
             }

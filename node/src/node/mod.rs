@@ -11,6 +11,7 @@
 //! | `negotiation` | what comes of signalling |
 //! | `quality` | scores connections and acts on bad ones |
 //! | `swarm_event` | turns libp2p's events into inputs and events |
+//! | `wrapped` | what behaviours around others have in common |
 //! | `discovery` | finds relays and peers in the DHT |
 //! | `command` | carries out what the application asks for |
 //! | `relay_service` | what comes of serving as a relay |
@@ -36,6 +37,7 @@ mod roaming;
 mod sealed;
 mod swarm_event;
 mod trading;
+mod wrapped;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;

@@ -195,7 +195,7 @@ impl Node {
             }
         }
         let behaviours = self.swarm.behaviour_mut();
-        behaviours.identify.0.announce(&relays);
+        behaviours.identify.inner.announce(&relays);
         if let Some(signalling) = behaviours.signalling.as_mut() {
             signalling.announce(&relays);
         }

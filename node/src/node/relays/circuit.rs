@@ -11,14 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 use std::task::{Context, Poll};
 
-use libp2p::core::Endpoint;
-use libp2p::core::transport::{ListenerId, PortUse};
+use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, ExpiredListenAddr, FromSwarm, NetworkBehaviour, NewListenAddr, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm,
-};
+use libp2p::swarm::{ExpiredListenAddr, FromSwarm, NetworkBehaviour, NewListenAddr, THandlerInEvent, ToSwarm};
 use libp2p::{Multiaddr, PeerId};
+
+use crate::node::wrapped;
 
 /// Circuits that are kept in mind of all listeners: a relay may name any number of addresses of its own.
 const LISTENED: usize = 128;
@@ -36,58 +34,6 @@ pub(in crate::node) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
     None
 }
 
-/// What of a wrapped behaviour stays as it is.
-macro_rules! connections {
-    () => {
-        type ConnectionHandler = B::ConnectionHandler;
-        type ToSwarm = B::ToSwarm;
-
-        fn handle_pending_inbound_connection(
-            &mut self,
-            id: ConnectionId,
-            local: &Multiaddr,
-            remote: &Multiaddr,
-        ) -> Result<(), ConnectionDenied> {
-            self.inner.handle_pending_inbound_connection(id, local, remote)
-        }
-
-        fn handle_established_inbound_connection(
-            &mut self,
-            id: ConnectionId,
-            peer: PeerId,
-            local: &Multiaddr,
-            remote: &Multiaddr,
-        ) -> Result<THandler<Self>, ConnectionDenied> {
-            self.inner.handle_established_inbound_connection(id, peer, local, remote)
-        }
-
-        fn handle_pending_outbound_connection(
-            &mut self,
-            id: ConnectionId,
-            peer: Option<PeerId>,
-            addresses: &[Multiaddr],
-            role: Endpoint,
-        ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-            self.inner.handle_pending_outbound_connection(id, peer, addresses, role)
-        }
-
-        fn handle_established_outbound_connection(
-            &mut self,
-            id: ConnectionId,
-            peer: PeerId,
-            address: &Multiaddr,
-            role: Endpoint,
-            port: PortUse,
-        ) -> Result<THandler<Self>, ConnectionDenied> {
-            self.inner.handle_established_outbound_connection(id, peer, address, role, port)
-        }
-
-        fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, event: THandlerOutEvent<Self>) {
-            self.inner.on_connection_handler_event(peer, id, event);
-        }
-    };
-}
-
 /// The relay client, whose listeners seem to last as long as their connections.
 #[derive(Debug)]
 pub(in crate::node) struct Lasting<B> {
@@ -101,7 +47,7 @@ impl<B> Lasting<B> {
 }
 
 impl<B: NetworkBehaviour> NetworkBehaviour for Lasting<B> {
-    connections!();
+    wrapped::connections!();
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         if !matches!(event, FromSwarm::ListenerClosed(_)) {
@@ -167,7 +113,7 @@ impl<B> DerefMut for Announced<B> {
 }
 
 impl<B: NetworkBehaviour> NetworkBehaviour for Announced<B> {
-    connections!();
+    wrapped::connections!();
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
