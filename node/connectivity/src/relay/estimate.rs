@@ -38,8 +38,14 @@ pub use one::Estimate;
 
 use crate::prefix::PrefixLengths;
 
-/// Relays that are kept in mind. More than anybody needs to choose from, and probing them stays cheap: 64 probes a minute.
+/// Relays that are kept in mind. More than anybody needs to choose from, and probing them stays cheap: 17 probes a minute.
 pub const RELAYS: usize = 64;
+
+/// Relays that are not in use and probed at the interval of those: a home that fails is replaced by a near one.
+pub const NEAR: usize = 5;
+
+/// How many times as long the interval of all others is. Every probe of them costs a connection.
+pub const FAR: u32 = 5;
 
 /// Relays of one prefix that are kept in mind, of those that were found: one network cannot fill the table.
 pub const RELAYS_PER_PREFIX: usize = 4;
@@ -73,7 +79,7 @@ pub const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// The mean interval of probes of a relay in use.
     pub in_use: Duration,
-    /// The mean interval of probes of every other relay.
+    /// The mean interval of probes of the [`NEAR`] nearest others; all that are farther away are probed at [`FAR`] times this.
     pub idle: Duration,
     /// Which addresses count as one network.
     pub prefixes: PrefixLengths,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Estimate, Input, Origin, Output, PROBE_ANSWER, RELAYS, RELAYS_PER_PREFIX, SHORTEST_SILENCE, Settings};
+use super::{Estimate, FAR, Input, NEAR, Origin, Output, PROBE_ANSWER, RELAYS, RELAYS_PER_PREFIX, SHORTEST_SILENCE, Settings};
 use crate::Time;
 use crate::prefix::{Prefix, Prefixes};
 use crate::relay::policy::Candidate;
@@ -253,9 +253,18 @@ impl<P: Copy + Ord> Machine<P> {
 
     /// The next probe, half to one and a half intervals from now.
     fn schedule(&mut self, now: Time, relay: P) {
-        let Some(entry) = self.relays.get_mut(&relay) else { return };
-        let interval = if entry.in_use { self.settings.in_use } else { self.settings.idle };
-        entry.probe = Probe::Due { at: now + self.random.between(interval / 2, interval * 3 / 2) };
+        let interval = self.interval(relay);
+        let at = now + self.random.between(interval / 2, interval * 3 / 2);
+        self.change(relay, |entry| entry.probe = Probe::Due { at });
+    }
+
+    fn interval(&self, relay: P) -> Duration {
+        let Some(entry) = self.relays.get(&relay).filter(|entry| !entry.in_use) else { return self.settings.in_use };
+        let distance = |entry: &Entry| entry.estimate.rtt().map_or(Duration::MAX, |rtt| rtt.smoothed());
+        let own = (distance(entry), relay);
+        let idle = self.relays.iter().filter(|(_, entry)| !entry.in_use);
+        let nearer = idle.filter(|(relay, entry)| (distance(entry), **relay) < own).count();
+        self.settings.idle * if nearer < NEAR { 1 } else { FAR }
     }
 
     fn probe(&mut self, now: Time) {
@@ -373,6 +382,31 @@ mod tests {
         let next = machine.deadline().unwrap();
         assert!(next >= at(30) && next <= at(90), "{next:?}");
         assert_eq!(step(&mut machine, next, Input::Tick), probe);
+    }
+
+    #[test]
+    fn relays_far_away_are_probed_less_often_than_the_nearest() {
+        let mut machine = Machine::new(Settings::default(), 7);
+        let mut probes = BTreeMap::<u16, u32>::new();
+        let mut now = at(0);
+        for relay in 0..20 {
+            let outputs = step(&mut machine, now, learnt(relay, u8::try_from(relay).unwrap(), Origin::Found));
+            assert_eq!(outputs, [Output::Probe { relay }], "each is measured once");
+            let rtt = Duration::from_millis(100 - u64::from(relay));
+            step(&mut machine, now, Input::Answered { relay, rtt });
+        }
+        while now < at(3_600) {
+            now = machine.deadline().unwrap();
+            for output in step(&mut machine, now, Input::Tick) {
+                let Output::Probe { relay } = output else { panic!("{output:?}") };
+                *probes.entry(relay).or_default() += 1;
+                let rtt = Duration::from_millis(100 - u64::from(relay));
+                step(&mut machine, now, Input::Answered { relay, rtt });
+            }
+        }
+        let (far, near) = (0..15_u16, 15..20_u16);
+        assert!(far.into_iter().all(|relay| (8..20).contains(&probes[&relay])), "{probes:?}");
+        assert!(near.into_iter().all(|relay| (50..80).contains(&probes[&relay])), "{probes:?}");
     }
 
     #[test]
