@@ -86,7 +86,6 @@ impl Node {
             }
             request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
         }
-        self.drive_relays();
     }
 
     fn on_malformed(&mut self, peer: PeerId, evidence: String) {

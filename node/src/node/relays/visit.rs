@@ -76,7 +76,6 @@ impl Node {
         }
         self.relays.located(now, peer, endpoint.get_remote_address());
         self.serve_relay(peer);
-        self.drive_relays();
     }
 
     /// A connection ended.
@@ -97,7 +96,6 @@ impl Node {
         let dialled = self.relays.known.iter().find(|(_, entry)| entry.dial == Some(connection));
         let Some(relay) = dialled.map(|(relay, _)| *relay) else { return false };
         self.on_relay_unreached(relay, reason);
-        self.drive_relays();
         true
     }
 
