@@ -58,8 +58,8 @@ pub(super) struct Relays {
     closing: BTreeSet<ConnectionId>,
     /// The relays whose circuits are announced, the home first.
     announced: Vec<PeerId>,
-    /// The relays with a slot, as the estimates know them.
-    used: BTreeSet<PeerId>,
+    /// The relays with a slot, as the estimates know them, in the order of the reservations.
+    used: Vec<PeerId>,
     /// Whether the estimates changed since the reservations heard of them.
     is_news: bool,
     /// Until when the choice waits for the first estimates.
@@ -138,7 +138,7 @@ impl Relays {
             circuits: BTreeMap::new(),
             closing: BTreeSet::new(),
             announced: Vec::new(),
-            used: BTreeSet::new(),
+            used: Vec::new(),
             is_news: false,
             settled: None,
             observed: None,

@@ -30,11 +30,9 @@ impl Relays {
 
     /// Tells the estimates which relays have a slot, when that changed.
     pub(super) fn note_used(&mut self, now: Time) {
-        let used = self.reservations.relays().collect();
-        if used != self.used {
-            let relays = self.reservations.relays().collect();
-            self.used = used;
-            self.estimates.handle(now, estimate::Input::Uses { relays });
+        if !self.reservations.relays().eq(self.used.iter().copied()) {
+            self.used = self.reservations.relays().collect();
+            self.estimates.handle(now, estimate::Input::Uses { relays: self.used.clone() });
         }
     }
 
