@@ -244,9 +244,8 @@ impl Node {
 
     /// Tells a peer's machine what is known of its addresses.
     pub(super) fn addresses_changed(&mut self, id: PeerId) {
-        let through_own_relays = !self.relays.circuits_to(id).is_empty();
         let mut known = self.peer(id).book.known();
-        known.relayed |= through_own_relays;
+        known.relayed |= self.relays.leads_to(id);
         self.input(id, Input::Addresses(known));
     }
 }

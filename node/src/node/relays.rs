@@ -242,6 +242,11 @@ impl Relays {
         relays.filter_map(|relay| self.circuit(relay)).map(|it| it.with(Protocol::P2p(peer))).take(CIRCUITS).collect()
     }
 
+    /// Whether there is such a circuit.
+    pub(super) fn leads_to(&self, peer: PeerId) -> bool {
+        self.known.iter().any(|(relay, entry)| *relay != peer && !entry.addresses.is_empty())
+    }
+
     /// What is listened on for a reservation.
     fn circuit(&self, relay: PeerId) -> Option<Multiaddr> {
         let address = self.known.get(&relay)?.addresses.first()?;

@@ -184,7 +184,15 @@ fn circuits_to_a_peer_go_through_own_relays_first_and_are_bounded() {
     relays.announced = vec![peers[17], peers[3]];
     let through =
         |relays: &Relays, to| -> Vec<PeerId> { relays.circuits_to(to).iter().filter_map(circuit::relay_of).collect() };
-    let found = through(&relays, PeerId::random());
+    let stranger = PeerId::random();
+    let found = through(&relays, stranger);
     assert_eq!((found.len(), &found[..2]), (CIRCUITS, &[peers[17], peers[3]][..]));
     assert!(!through(&relays, peers[17]).contains(&peers[17]), "no relay leads to itself");
+
+    assert!(relays.leads_to(stranger));
+    relays.known.retain(|relay, _| *relay == peers[17]);
+    for to in [stranger, peers[17]] {
+        assert_eq!(relays.leads_to(to), !through(&relays, to).is_empty());
+    }
+    assert!(!relays.leads_to(peers[17]));
 }
