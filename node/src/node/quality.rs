@@ -21,7 +21,7 @@ use super::peer::{Connection, Peer};
 use crate::event::Event;
 use crate::handle::ConnectionQuality;
 use crate::limits::fixed::ping;
-use crate::transport::metered::relay_of;
+use crate::transport::address::relay_of;
 
 /// How often a connection's quality is reported while its class stays the same.
 const REPORT: Duration = Duration::from_secs(60);

@@ -23,7 +23,6 @@ mod tests;
 mod visit;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use darkswap_connectivity::relay::estimate::{self, Origin};
 use darkswap_connectivity::relay::reservation;
@@ -40,6 +39,7 @@ pub(super) use direct::Direct;
 use crate::config::{Config, Reachability};
 use crate::limits::fixed::identify::OBSERVATION;
 use crate::limits::fixed::relay::{ADDRESSES, CIRCUITS, RETRY, SETTLED};
+use crate::transport::address::host;
 use probe::Question;
 
 /// The relays of a node.
@@ -178,7 +178,7 @@ impl Relays {
                 relay.addresses.push(address.clone());
             }
         }
-        let addresses = relay.addresses.iter().filter_map(ip).collect();
+        let addresses = relay.addresses.iter().filter_map(host).collect();
         self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses, hint: None });
     }
 
@@ -190,8 +190,8 @@ impl Relays {
     /// A connection shows where a relay is of which only a name was known.
     fn located(&mut self, now: Time, peer: PeerId, address: &Multiaddr) {
         let Some(relay) = self.known.get(&peer) else { return };
-        if let Some(ip) = ip(address)
-            && !relay.addresses.iter().any(|address| self::ip(address).is_some())
+        if let Some(ip) = host(address)
+            && !relay.addresses.iter().any(|address| host(address).is_some())
         {
             let origin = relay.origin;
             self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses: vec![ip], hint: None });
@@ -251,14 +251,5 @@ impl Relays {
     fn circuit(&self, relay: PeerId) -> Option<Multiaddr> {
         let address = self.known.get(&relay)?.addresses.first()?;
         Some(address.clone().with(Protocol::P2p(relay)).with(Protocol::P2pCircuit))
-    }
-}
-
-/// The address of the host, where it is given as such.
-fn ip(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
     }
 }

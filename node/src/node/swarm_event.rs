@@ -11,7 +11,6 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{PeerId, autonat, dcutr, gossipsub, identify, kad, ping, request_response};
 
-use super::address_book::is_relayed;
 use super::behaviour::BehaviourEvent;
 use super::doubt::Request;
 use super::peer::Connection;
@@ -24,6 +23,7 @@ use crate::limits::fixed::identify::{AGENT, OWN_ADDRESSES};
 use crate::message_codec::{Message, Refused};
 use crate::trading::codec;
 use crate::transport;
+use crate::transport::address::is_relayed;
 use crate::transport::webrtc::signalled::address as signalled;
 
 impl Node {

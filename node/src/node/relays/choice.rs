@@ -8,11 +8,11 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, relay};
 
 use super::State;
-use super::circuit::relay_of;
 use crate::event::Event;
 use crate::limits::fixed::relay::LIFE;
 use crate::node::pool::Hold;
 use crate::node::{Node, explain};
+use crate::transport::address::relay_of;
 
 impl Node {
     /// Does what the relays' machines ask for now. The node's loop calls it at every turn, after whatever gave them an input.

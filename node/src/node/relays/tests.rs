@@ -12,6 +12,8 @@ use super::*;
 use crate::config::{PeerAddress, RelaySelection};
 use crate::event::{Event, Misbehaviour};
 use crate::node::{Node, sleep_until};
+use crate::transport::address::relay_of;
+use crate::transport::webrtc::signalled::address::is_signalled;
 use crate::{Handle, Runtime as _, TokioRuntime};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -82,12 +84,8 @@ impl Running {
     /// Relays of the circuits that are announced.
     async fn external(&self) -> Vec<PeerId> {
         let status = self.handle.status().await.unwrap();
-        status.external.iter().filter(|address| !is_signalled(address)).filter_map(circuit::relay_of).collect()
+        status.external.iter().filter(|address| !is_signalled(address)).filter_map(relay_of).collect()
     }
-}
-
-fn is_signalled(address: &Multiaddr) -> bool {
-    address.iter().any(|protocol| protocol == Protocol::WebRTC)
 }
 
 /// What [`Node::run`] does, and what it is told to.
@@ -182,8 +180,7 @@ fn circuits_to_a_peer_go_through_own_relays_first_and_are_bounded() {
     let relays = peers.iter().map(|peer| PeerAddress { peer: *peer, address: address.clone() }).collect();
     let mut relays = Relays::new(&Config { relays, ..Config::default() }, || 7);
     relays.announced = vec![peers[17], peers[3]];
-    let through =
-        |relays: &Relays, to| -> Vec<PeerId> { relays.circuits_to(to).iter().filter_map(circuit::relay_of).collect() };
+    let through = |relays: &Relays, to| -> Vec<PeerId> { relays.circuits_to(to).iter().filter_map(relay_of).collect() };
     let stranger = PeerId::random();
     let found = through(&relays, stranger);
     assert_eq!((found.len(), &found[..2]), (CIRCUITS, &[peers[17], peers[3]][..]));
