@@ -92,25 +92,13 @@ impl Node {
 
     /// A peer says of its own that it is about to stop.
     fn on_telling(&mut self, peer: PeerId, report: LoadReport) {
-        match report.drains_in {
-            Some(within) if self.relays.is_used(peer) => self.on_draining(peer, within),
-            Some(_) => {
-                let evidence = "found a notice of a drain, expected none of a peer whose reservation we do not have";
-                self.report(Event::Misbehaviour {
-                    peer,
-                    kind: Misbehaviour::Unsolicited,
-                    evidence: evidence.to_owned(),
-                });
-            }
-            None => {
-                let evidence = "found a report of load that was not asked for, expected a notice of a drain";
-                self.report(Event::Misbehaviour {
-                    peer,
-                    kind: Misbehaviour::Unsolicited,
-                    evidence: evidence.to_owned(),
-                });
-            }
-        }
+        let evidence = match report.drains_in {
+            Some(within) if self.relays.is_used(peer) => return self.on_draining(peer, within),
+            Some(_) => "found a notice of a drain, expected none of a peer whose reservation we do not have",
+            None => "found a report of load that was not asked for, expected a notice of a drain",
+        };
+        let kind = Misbehaviour::Unsolicited;
+        self.report(Event::Misbehaviour { peer, kind, evidence: evidence.to_owned() });
     }
 
     fn on_draining(&mut self, relay: PeerId, seconds: u32) {
