@@ -163,9 +163,8 @@ impl Node {
 
 /// The best connection to a peer, and the relay it goes through.
 fn best(peer: &Peer) -> Option<(ConnectionKey, Option<PeerId>)> {
-    let best = peer.best()?;
-    let (key, _) = peer.connections.iter().find(|(_, connection)| connection.id == best.id)?;
-    Some((*key, relay(&best.meter.measure())))
+    let (key, best) = peer.best_entry()?;
+    Some((key, relay(&best.meter.measure())))
 }
 
 fn relay(measured: &Measurement<PeerId>) -> Option<PeerId> {
