@@ -1,5 +1,8 @@
 //! Nodes on real sockets of this machine, with a relay that does what the test says.
 
+#[path = "../../../tests/common/wait.rs"]
+mod wait;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,21 +50,8 @@ impl Running {
         assert!(self.orders.try_send(Box::new(order)).is_ok(), "the node runs");
     }
 
-    async fn wait<T>(&mut self, what: &str, mut found: impl FnMut(&Event) -> Option<T>) -> T {
-        let mut seen = Vec::new();
-        let waiting = async {
-            loop {
-                let event = self.events.recv().await.expect("the node runs");
-                match found(&event) {
-                    Some(found) => return found,
-                    None => seen.push(event),
-                }
-            }
-        };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(found) => found,
-            Err(_) => panic!("no {what}; saw {seen:#?}"),
-        }
+    async fn wait<T>(&mut self, what: &str, found: impl FnMut(&Event) -> Option<T>) -> T {
+        wait::wait(&mut self.events, PATIENCE, what, found).await
     }
 
     async fn address(&mut self) -> PeerAddress {
