@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::chain_record::chain_record;
+use super::record::object;
 use super::relay_record::relay_record;
 use super::reply::{Path, QualityReport};
 use super::request::Payload;
@@ -141,10 +142,7 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::Trade(event) => return trade_record(event),
         Event::Chain(event) => return chain_record(event),
     };
-    match record {
-        Value::Object(record) => record,
-        other => Map::from_iter([("event".to_owned(), other)]),
-    }
+    object(record)
 }
 
 fn text(value: &impl ToString) -> String {

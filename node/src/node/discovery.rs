@@ -17,8 +17,6 @@ mod relays;
 mod schedule;
 mod store;
 
-use std::net::IpAddr;
-
 use darkswap_connectivity::prefix::{Prefix, PrefixLengths};
 use darkswap_core::Time;
 use libp2p::identity::Keypair;
@@ -27,11 +25,11 @@ use libp2p::multihash::Multihash;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, kad};
 
-use super::address_book::is_relayed;
 use super::{Node, random};
 use crate::config::{Config, Reachability};
 use crate::event::{Event, Misbehaviour};
 use crate::peer_record::{self, RecordError};
+use crate::transport::address::{host, is_relayed};
 use crate::transport::webrtc::signalled::address::is_signalled;
 pub(super) use lookup::Lookup;
 use relays::RelaySearch;
@@ -289,12 +287,7 @@ fn kind(error: &RecordError) -> Misbehaviour {
 
 /// The prefix of the IP address at the beginning of an address.
 fn prefix(address: &Multiaddr) -> Option<Prefix> {
-    let ip: IpAddr = match address.iter().next()? {
-        Protocol::Ip4(ip) => ip.into(),
-        Protocol::Ip6(ip) => ip.into(),
-        _ => return None,
-    };
-    Some(PrefixLengths::default().of(ip))
+    Some(PrefixLengths::default().of(host(address)?))
 }
 
 /// The addresses to tell others, without our own peer id at their end: circuits first, since they are what the record is for.

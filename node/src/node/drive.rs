@@ -232,8 +232,10 @@ impl Node {
         self.attempts.insert(request, (id, message));
     }
 
-    /// Tells the sender that a message is not tried any more.
+    /// Takes a message from the outbox, if it is still there, and tells the sender that it is not tried any more.
     pub(super) fn give_up(&mut self, id: PeerId, message: MessageId, reason: String) {
+        let now = self.now();
+        self.peer(id).outbox.acknowledged(now, message);
         if let Some(submitted) = self.peer(id).receipts.remove(&message) {
             let _ = submitted.answer.send(Err(CommandError::NotAcknowledged { peer: id, reason: reason.clone() }));
         }
@@ -244,9 +246,8 @@ impl Node {
 
     /// Tells a peer's machine what is known of its addresses.
     pub(super) fn addresses_changed(&mut self, id: PeerId) {
-        let through_own_relays = !self.relays.circuits_to(id).is_empty();
         let mut known = self.peer(id).book.known();
-        known.relayed |= through_own_relays;
+        known.relayed |= self.relays.leads_to(id);
         self.input(id, Input::Addresses(known));
     }
 }

@@ -70,9 +70,15 @@ pub(super) struct Submitted {
 impl Peer {
     /// The connection behind the best path: the oldest of the best kind.
     pub(super) fn best(&self) -> Option<&Connection> {
+        self.best_entry().map(|(_, connection)| connection)
+    }
+
+    /// The same with its key.
+    pub(super) fn best_entry(&self) -> Option<(ConnectionKey, &Connection)> {
         let kind = self.path.best()?;
-        let of_kind = || self.connections.values().filter(|connection| connection.kind == kind);
-        of_kind().find(|connection| !connection.disturbed).or_else(|| of_kind().next())
+        let of_kind = || self.connections.iter().filter(|(_, connection)| connection.kind == kind);
+        let (key, connection) = of_kind().find(|(_, it)| !it.disturbed).or_else(|| of_kind().next())?;
+        Some((*key, connection))
     }
 
     /// When something has to be done for this peer if nothing else happens.

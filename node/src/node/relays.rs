@@ -23,7 +23,6 @@ mod tests;
 mod visit;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use darkswap_connectivity::relay::estimate::{self, Origin};
 use darkswap_connectivity::relay::reservation;
@@ -40,6 +39,7 @@ pub(super) use direct::Direct;
 use crate::config::{Config, Reachability};
 use crate::limits::fixed::identify::OBSERVATION;
 use crate::limits::fixed::relay::{ADDRESSES, CIRCUITS, RETRY, SETTLED};
+use crate::transport::address::host;
 use probe::Question;
 
 /// The relays of a node.
@@ -58,8 +58,8 @@ pub(super) struct Relays {
     closing: BTreeSet<ConnectionId>,
     /// The relays whose circuits are announced, the home first.
     announced: Vec<PeerId>,
-    /// The relays with a slot, as the estimates know them.
-    used: BTreeSet<PeerId>,
+    /// The relays with a slot, as the estimates know them, in the order of the reservations.
+    used: Vec<PeerId>,
     /// Whether the estimates changed since the reservations heard of them.
     is_news: bool,
     /// Until when the choice waits for the first estimates.
@@ -138,7 +138,7 @@ impl Relays {
             circuits: BTreeMap::new(),
             closing: BTreeSet::new(),
             announced: Vec::new(),
-            used: BTreeSet::new(),
+            used: Vec::new(),
             is_news: false,
             settled: None,
             observed: None,
@@ -178,7 +178,7 @@ impl Relays {
                 relay.addresses.push(address.clone());
             }
         }
-        let addresses = relay.addresses.iter().filter_map(ip).collect();
+        let addresses = relay.addresses.iter().filter_map(host).collect();
         self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses, hint: None });
     }
 
@@ -190,8 +190,8 @@ impl Relays {
     /// A connection shows where a relay is of which only a name was known.
     fn located(&mut self, now: Time, peer: PeerId, address: &Multiaddr) {
         let Some(relay) = self.known.get(&peer) else { return };
-        if let Some(ip) = ip(address)
-            && !relay.addresses.iter().any(|address| self::ip(address).is_some())
+        if let Some(ip) = host(address)
+            && !relay.addresses.iter().any(|address| host(address).is_some())
         {
             let origin = relay.origin;
             self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses: vec![ip], hint: None });
@@ -242,18 +242,14 @@ impl Relays {
         relays.filter_map(|relay| self.circuit(relay)).map(|it| it.with(Protocol::P2p(peer))).take(CIRCUITS).collect()
     }
 
+    /// Whether there is such a circuit.
+    pub(super) fn leads_to(&self, peer: PeerId) -> bool {
+        self.known.iter().any(|(relay, entry)| *relay != peer && !entry.addresses.is_empty())
+    }
+
     /// What is listened on for a reservation.
     fn circuit(&self, relay: PeerId) -> Option<Multiaddr> {
         let address = self.known.get(&relay)?.addresses.first()?;
         Some(address.clone().with(Protocol::P2p(relay)).with(Protocol::P2pCircuit))
-    }
-}
-
-/// The address of the host, where it is given as such.
-fn ip(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
     }
 }

@@ -68,6 +68,7 @@ pub(crate) const KINDS: [&str; 12] = [
     "reorg",
     "evict",
 ];
+const DETAILS: [&str; 8] = ["link", "blocks", "how", "forget", "when", "of", "at", "for"];
 /// The words of a scenario for lies about the chain.
 const LIES: [(&str, ChainLie); 5] = [
     ("hide", ChainLie::Hide),
@@ -77,31 +78,18 @@ const LIES: [(&str, ChainLie); 5] = [
     ("swallow", ChainLie::Swallow),
 ];
 
-pub(crate) const FAULT: Section = Section {
-    name: "a fault",
-    fields: &[
-        "partition",
-        "crash",
-        "churn",
-        "link_flap",
-        "region_outage",
-        "nat_reset",
-        "readdress",
-        "impair",
-        "lag",
-        "lie",
-        "reorg",
-        "evict",
-        "link",
-        "blocks",
-        "how",
-        "forget",
-        "when",
-        "of",
-        "at",
-        "for",
-    ],
-};
+pub(crate) const FAULT: Section = Section { name: "a fault", fields: &fields() };
+
+/// The action is the name of a field; the others say more about it.
+const fn fields() -> [&'static str; KINDS.len() + DETAILS.len()] {
+    let mut fields = [""; KINDS.len() + DETAILS.len()];
+    let mut index = 0;
+    while index < fields.len() {
+        fields[index] = if index < KINDS.len() { KINDS[index] } else { DETAILS[index - KINDS.len()] };
+        index += 1;
+    }
+    fields
+}
 
 /// What faults may refer to.
 #[derive(Debug, Clone, Copy)]

@@ -7,13 +7,14 @@ use darkswap_core::Time;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, kad};
 
-use super::super::address_book::{is_global, is_relayed};
+use super::super::address_book::is_global;
 use super::super::{Node, random};
 use super::schedule::Search;
 use super::{relay_key, without_peer};
 use crate::config::{Config, PeerAddress};
 use crate::event::Event;
 use crate::limits::fixed::dht::{RELAY_ADDRESSES, RELAYS_ENOUGH, RELAYS_FOUND, RELAYS_PER_SEARCH};
+use crate::transport::address::is_relayed;
 use crate::transport::webrtc::signalled::address::is_signalled;
 
 /// The search, and what it found.

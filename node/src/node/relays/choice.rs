@@ -8,14 +8,14 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, relay};
 
 use super::State;
-use super::circuit::relay_of;
 use crate::event::Event;
 use crate::limits::fixed::relay::LIFE;
 use crate::node::pool::Hold;
 use crate::node::{Node, explain};
+use crate::transport::address::relay_of;
 
 impl Node {
-    /// Does what the relays' machines ask for now.
+    /// Does what the relays' machines ask for now. The node's loop calls it at every turn, after whatever gave them an input.
     pub(in crate::node) fn drive_relays(&mut self) {
         let now = self.now();
         if self.relays.estimates.deadline().is_some_and(|at| at <= now) {
@@ -113,7 +113,6 @@ impl Node {
         self.report(Event::ReservationAccepted { relay, renewal, elapsed });
         self.relays.tell(now, estimate::Input::Granted { relay });
         self.relays.reservations.handle(now, Input::Granted { relay, life: LIFE });
-        self.drive_relays();
     }
 
     /// A listener closed. Whether it was one of a reservation.
@@ -123,7 +122,6 @@ impl Node {
         let is_current = self.relays.known.get(&relay).is_some_and(|entry| entry.listener() == Some(listener));
         if is_current {
             self.relay_lost(relay, reason.cloned());
-            self.drive_relays();
         }
         true
     }

@@ -30,11 +30,9 @@ impl Relays {
 
     /// Tells the estimates which relays have a slot, when that changed.
     pub(super) fn note_used(&mut self, now: Time) {
-        let used = self.reservations.relays().collect();
-        if used != self.used {
-            let relays = self.reservations.relays().collect();
-            self.used = used;
-            self.estimates.handle(now, estimate::Input::Uses { relays });
+        if !self.reservations.relays().eq(self.used.iter().copied()) {
+            self.used = self.reservations.relays().collect();
+            self.estimates.handle(now, estimate::Input::Uses { relays: self.used.clone() });
         }
     }
 
@@ -86,7 +84,6 @@ impl Node {
             }
             request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
         }
-        self.drive_relays();
     }
 
     fn on_malformed(&mut self, peer: PeerId, evidence: String) {
@@ -95,25 +92,13 @@ impl Node {
 
     /// A peer says of its own that it is about to stop.
     fn on_telling(&mut self, peer: PeerId, report: LoadReport) {
-        match report.drains_in {
-            Some(within) if self.relays.is_used(peer) => self.on_draining(peer, within),
-            Some(_) => {
-                let evidence = "found a notice of a drain, expected none of a peer whose reservation we do not have";
-                self.report(Event::Misbehaviour {
-                    peer,
-                    kind: Misbehaviour::Unsolicited,
-                    evidence: evidence.to_owned(),
-                });
-            }
-            None => {
-                let evidence = "found a report of load that was not asked for, expected a notice of a drain";
-                self.report(Event::Misbehaviour {
-                    peer,
-                    kind: Misbehaviour::Unsolicited,
-                    evidence: evidence.to_owned(),
-                });
-            }
-        }
+        let evidence = match report.drains_in {
+            Some(within) if self.relays.is_used(peer) => return self.on_draining(peer, within),
+            Some(_) => "found a notice of a drain, expected none of a peer whose reservation we do not have",
+            None => "found a report of load that was not asked for, expected a notice of a drain",
+        };
+        let kind = Misbehaviour::Unsolicited;
+        self.report(Event::Misbehaviour { peer, kind, evidence: evidence.to_owned() });
     }
 
     fn on_draining(&mut self, relay: PeerId, seconds: u32) {
