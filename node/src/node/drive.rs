@@ -135,7 +135,8 @@ impl Node {
             Output::Changed { from, to, elapsed } => {
                 let peer = self.peer(id);
                 let transport = peer.best().map(|connection| connection.transport);
-                self.report(Event::PathChanged { peer: id, from, to, elapsed, transport });
+                let relayed = peer.relayed_bytes();
+                self.report(Event::PathChanged { peer: id, from, to, elapsed, transport, relayed });
                 self.note_path(id, to);
             }
             Output::Failed { .. } => match self.lookups.get_mut(&id) {

@@ -81,6 +81,12 @@ impl Peer {
         Some((*key, connection))
     }
 
+    /// Bytes that its open relayed connections carried, in both directions.
+    pub(super) fn relayed_bytes(&self) -> u64 {
+        let relayed = self.connections.values().filter(|connection| connection.kind == PathKind::Relayed);
+        relayed.map(|connection| connection.meter.measure()).map(|carried| carried.sent + carried.received).sum()
+    }
+
     /// When something has to be done for this peer if nothing else happens.
     pub(super) fn deadline(&self) -> Option<Time> {
         let machines = [self.path.deadline(), self.outbox.deadline(), self.doubt.deadline(), self.quality.deadline()];

@@ -23,6 +23,7 @@ mod tests;
 mod visit;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use darkswap_connectivity::relay::estimate::{self, Origin};
 use darkswap_connectivity::relay::reservation;
@@ -48,6 +49,8 @@ pub(super) struct Relays {
     estimates: estimate::Machine<PeerId>,
     reservations: reservation::Machine<PeerId>,
     known: BTreeMap<PeerId, Relay>,
+    /// What an operator says of where relays are.
+    hints: BTreeMap<PeerId, Duration>,
     /// Listeners of reservations, the newest of each relay and those that it replaced.
     listeners: Vec<(ListenerId, PeerId)>,
     /// Questions about load under way.
@@ -133,6 +136,7 @@ impl Relays {
             estimates: estimate::Machine::new(probes, seed()),
             reservations: reservation::Machine::new(choice, seed()),
             known: BTreeMap::new(),
+            hints: selection.hints.clone(),
             listeners: Vec::new(),
             questions: BTreeMap::new(),
             circuits: BTreeMap::new(),
@@ -179,7 +183,8 @@ impl Relays {
             }
         }
         let addresses = relay.addresses.iter().filter_map(host).collect();
-        self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses, hint: None });
+        let hint = self.hints.get(&peer).copied();
+        self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses, hint });
     }
 
     /// The host has other addresses: every reservation is renewed.

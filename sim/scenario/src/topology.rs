@@ -19,7 +19,7 @@ mod trade;
 pub use chain::{Blocks, Chain, ChainLie, TradeLie, Trader};
 pub(crate) use expand::expand;
 pub use job::{Channels, Job, JobAction, Lie, Priority, Reliability, Topic};
-pub use relay::{Absence, Conduct, Hop, RelaySelection};
+pub use relay::{Absence, Conduct, Hints, Hop, RelaySelection};
 pub use trade::{Choice, FloodKind, Floods, Orders, Sides, Step, Takes};
 
 /// Index into [`Topology::hosts`].

@@ -438,6 +438,8 @@ fn a_wrong_choice_of_relays() {
     assert!(shown("parameters: {best_n: 17}").contains("found `17`, expected a value from 1 to 16"));
     assert!(shown("parameters: {load_weight: -1}").contains("found `-1`, expected a number such as `1.5`"));
     assert!(shown("parameters: {relative_margin: 1.5}").contains("found `1.5`, expected a value from 0 to 1"));
+    assert_eq!(shown("policy: geographic_hint, hints: regions"), "");
+    assert!(shown("hints: region").contains("found `region`, expected a value of `hints`: none, regions"));
     assert!(shown("probe_in_use: 10ms").contains("found `10ms`, expected a value from 1s to 1h"));
 }
 

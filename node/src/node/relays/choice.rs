@@ -147,7 +147,8 @@ impl Node {
     fn on_relay_failed(&mut self, relay: PeerId, failure: Failure) {
         let now = self.now();
         let entry = self.relays.known.get_mut(&relay);
-        let was_asked = entry.as_ref().is_some_and(|entry| matches!(entry.state, State::Reaching | State::Asked(_)));
+        let asked = entry.as_ref().filter(|entry| matches!(entry.state, State::Reaching | State::Asked(_)));
+        let asked = asked.map(|entry| now.saturating_sub(entry.since));
         let reason = entry.and_then(|entry| entry.reason.take());
         let reason = reason.unwrap_or_else(|| {
             match failure {
@@ -159,8 +160,8 @@ impl Node {
             }
             .to_owned()
         });
-        self.report(Event::ReservationLost { relay, reason });
-        if was_asked || matches!(failure, Failure::Refused | Failure::TimedOut) {
+        self.report(Event::ReservationLost { relay, reason, asked });
+        if asked.is_some() || matches!(failure, Failure::Refused | Failure::TimedOut) {
             self.relays.tell(now, estimate::Input::Refused { relay });
         }
         self.release_relay(relay);

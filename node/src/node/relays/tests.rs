@@ -183,3 +183,20 @@ fn circuits_to_a_peer_go_through_own_relays_first_and_are_bounded() {
     }
     assert!(!relays.leads_to(peers[17]));
 }
+
+#[test]
+fn what_an_operator_says_of_a_place_is_told_of_configured_and_of_found_relays() {
+    let address: Multiaddr = "/ip4/192.0.2.1/udp/1/quic-v1".parse().unwrap();
+    let [configured, found, other] = [(); 3].map(|()| PeerId::random());
+    let hints = BTreeMap::from([(configured, 40), (found, 90)].map(|(relay, ms)| (relay, Duration::from_millis(ms))));
+    let relay_selection = RelaySelection { hints, ..RelaySelection::default() };
+    let relays = [configured, other].map(|peer| PeerAddress { peer, address: address.clone() }).to_vec();
+    let mut relays = Relays::new(&Config { relays, relay_selection, ..Config::default() }, || 7);
+    relays.learn(Time::ZERO, found, Origin::Found, &["/ip4/203.0.113.1/udp/1/quic-v1".parse().unwrap()]);
+    // A relay that is heard of again keeps its hint.
+    relays.located(Time::ZERO, found, &address);
+    let known = relays.estimates.candidates(Time::ZERO);
+    let hint = |relay| known.iter().find(|known| known.relay == relay).unwrap().candidate.hint;
+    let hints = [configured, found, other].map(hint);
+    assert_eq!(hints, [Some(Duration::from_millis(40)), Some(Duration::from_millis(90)), None]);
+}
