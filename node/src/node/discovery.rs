@@ -11,11 +11,13 @@
 //! | `relays` | the search for relays |
 //! | `lookup` | the search for a peer |
 //! | `store` | what a server keeps for others |
+//! | `withdrawal` | that a relay that drains is not named any more |
 
 mod lookup;
 mod relays;
 mod schedule;
 mod store;
+mod withdrawal;
 
 use darkswap_connectivity::prefix::{Prefix, PrefixLengths};
 use darkswap_core::Time;
@@ -35,6 +37,7 @@ pub(super) use lookup::Lookup;
 use relays::RelaySearch;
 use schedule::Publication;
 pub(super) use store::Store;
+use withdrawal::Withdrawal;
 
 /// Under which relays announce themselves: the SHA-256 of `/darkswap/relay/1`. The number is that of the services that a relay of this
 /// network offers; relays that offer others announce themselves elsewhere.
@@ -60,7 +63,7 @@ pub(super) struct Discovery {
     announcement: Publication,
     announcing: Option<kad::QueryId>,
     /// A relay that drains is not announced any more.
-    draining: bool,
+    withdrawal: Withdrawal,
     /// Our peer record.
     record: Publication,
     putting: Option<kad::QueryId>,
@@ -83,7 +86,7 @@ impl Discovery {
             enabled: config.discovery,
             announcement,
             announcing: None,
-            draining: false,
+            withdrawal: Withdrawal::default(),
             record,
             putting: None,
             sequence: 0,
@@ -134,20 +137,13 @@ impl Node {
         }
     }
 
-    /// This relay serves no newcomers any more: it is not announced again. Others forget it within
-    /// [`PROVIDER_LIFETIME`](crate::limits::fixed::dht::PROVIDER_LIFETIME).
-    pub(super) fn withdraw_relay(&mut self) {
-        self.discovery.draining = true;
-        self.announced_changed();
-    }
-
     /// Announces this node as a relay, if it is one that others reach.
     fn announce_relay(&mut self, now: Time) {
         if !self.discovery.announcement.is_due(now) {
             return;
         }
         let reached = self.swarm.external_addresses().any(|address| !is_relayed(address));
-        let serves = self.config.relay_server && !self.discovery.draining && reached;
+        let serves = self.config.relay_server && matches!(self.discovery.withdrawal, Withdrawal::None) && reached;
         let Some(dht) = self.swarm.behaviour_mut().kad.as_mut() else { return self.discovery.announcement.rest() };
         if !serves || dht.mode() != kad::Mode::Server {
             dht.stop_providing(&relay_key());
@@ -214,6 +210,7 @@ impl Node {
                 let (now, random) = (self.now(), random(self.runtime.as_ref()));
                 self.discovery.announcing = None;
                 self.discovery.announcement.ended(now, result.is_ok() && reached, random);
+                self.tell_withdrawal();
             }
             kad::QueryResult::PutRecord(result) if self.discovery.putting == Some(id) => {
                 let (now, random) = (self.now(), random(self.runtime.as_ref()));

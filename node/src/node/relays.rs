@@ -6,6 +6,7 @@
 //! | `choice` | carries outputs of one machine into the other, and out to libp2p |
 //! | `visit` | connections that are made for relays only, and closed again |
 //! | `probe` | the load protocol, as the one who asks and the one who answers |
+//! | `draining` | relays that are about to stop, and this one when it is |
 //! | `direct` | keeps the load protocol from circuits |
 //! | `status` | what people are shown |
 //! | `circuit` | libp2p's part: what it may see of listeners, and what identify may tell |
@@ -16,6 +17,7 @@
 mod choice;
 mod circuit;
 mod direct;
+mod draining;
 mod probe;
 mod status;
 #[cfg(test)]

@@ -8,7 +8,10 @@ use anyhow::{Context as _, Result};
 use darkswap_connectivity::relay::policy;
 use darkswap_fabric::HostIndex;
 use darkswap_node::Runtime as _;
-use darkswap_node::config::{Config, PeerAddress, Reachability, RelaySelection, TradingConfig, WebrtcConfig};
+use darkswap_node::config::{
+    Bandwidth, Config, DayRate, Direction, PeerAddress, RateSpan, Reachability, RelaySelection, TradingConfig,
+    WebrtcConfig,
+};
 use darkswap_node::ice_server::{Credential, Host as ServerHost, IceServer};
 use darkswap_scenario::topology::{self, Conduct, Hints, Host, Role, Service, Transport};
 use darkswap_scenario::{Core, Topology};
@@ -200,6 +203,7 @@ fn config(host: &Host, relays: Vec<PeerAddress>, topics: Vec<String>) -> Result<
         topics,
         relay_selection: host.relay_selection.as_ref().map(selection).transpose()?.unwrap_or_default(),
         relay_limits,
+        bandwidth: host.bandwidth.as_ref().map(bandwidth).transpose()?.unwrap_or_default(),
         ..Config::default()
     })
 }
@@ -214,6 +218,18 @@ fn selection(chosen: &topology::RelaySelection) -> Result<RelaySelection> {
         probe_idle: chosen.probe_idle,
         discovery: chosen.discovery,
         hints: BTreeMap::new(),
+    })
+}
+
+/// A scenario's rates as the node's.
+fn bandwidth(chosen: &topology::Bandwidth) -> Result<Bandwidth> {
+    let rate = |spans: &[topology::RateSpan]| {
+        let span = |span: &topology::RateSpan| RateSpan { from: span.from, to: span.to, rate: span.rate };
+        DayRate::new(spans.iter().map(span).collect())
+    };
+    Ok(Bandwidth {
+        sending: Direction { node: rate(&chosen.node_sends)?, connection: rate(&chosen.connection_sends)? },
+        receiving: Direction { node: rate(&chosen.node_receives)?, connection: rate(&chosen.connection_receives)? },
     })
 }
 

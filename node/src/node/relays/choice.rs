@@ -53,12 +53,16 @@ impl Node {
             estimate::Output::Probe { relay } => self.probe_relay(relay),
             estimate::Output::Silent { relay } => self.on_silent_relay(relay),
             estimate::Output::Displaced { relay } | estimate::Output::Unplaced { relay } => {
-                let visit = self.relays.known.remove(&relay).and_then(|entry| entry.visit);
-                self.relays.is_news = true;
-                if let Some(visit) = visit {
-                    self.close_visit(visit);
-                }
+                self.forget_relay(relay);
             }
+        }
+    }
+
+    pub(super) fn forget_relay(&mut self, relay: PeerId) {
+        let visit = self.relays.known.remove(&relay).and_then(|entry| entry.visit);
+        self.relays.is_news = true;
+        if let Some(visit) = visit {
+            self.close_visit(visit);
         }
     }
 
