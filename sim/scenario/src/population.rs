@@ -9,6 +9,7 @@ use darkswap_connectivity::relay::server::Limits;
 
 use crate::bound;
 use crate::capacity;
+use crate::conduct;
 use crate::directory::Directory;
 use crate::fields::{Fields, Section};
 use crate::link::Link;
@@ -16,7 +17,7 @@ use crate::mix::Mix;
 use crate::nat::{INTERNET, Nat, PUBLIC};
 use crate::problem::{Problems, quote};
 use crate::site::{Kinds, SiteSpec};
-use crate::topology::{Conduct, HostIndex, RelaySelection, Role, Service, Trader, Transport};
+use crate::topology::{AttackKind, Conduct, HostIndex, RelaySelection, Role, Service, Trader, Transport};
 use crate::tree::{Kind, Node};
 use crate::{names, value};
 
@@ -46,6 +47,9 @@ pub(crate) struct Population {
     pub(crate) relay_selection: Option<RelaySelection>,
     pub(crate) capacity: Option<Limits>,
     pub(crate) conduct: Option<Conduct>,
+    pub(crate) attack: Option<AttackKind>,
+    /// Empty until [`Population::read_servers`].
+    pub(crate) targets: Vec<HostIndex>,
 }
 
 /// Hosts of the scenario that others depend on, by what they do.
@@ -56,6 +60,8 @@ pub(crate) struct Servers {
     pub(crate) turn: Vec<HostIndex>,
     pub(crate) indexers: Vec<HostIndex>,
     pub(crate) traders: Vec<HostIndex>,
+    /// Every host that runs a node: it keeps the rules.
+    pub(crate) nodes: Vec<HostIndex>,
     /// Names of runes that traders begin with.
     pub(crate) runes: BTreeSet<String>,
 }
@@ -67,6 +73,9 @@ impl Servers {
         let hosts = populations.flat_map(|population| std::iter::repeat_n(population, population.hosts.len()));
         for (index, population) in hosts.enumerate() {
             let mut enter = |list: fn(&mut Self) -> &mut Vec<HostIndex>| list(&mut servers).push(HostIndex(index));
+            if population.conduct.is_none() && population.attack.is_none() {
+                enter(|servers| &mut servers.nodes);
+            }
             if population.role == Role::Relay {
                 enter(|servers| &mut servers.relays);
             }
@@ -199,6 +208,7 @@ impl Population {
             (None, _) | (Some(_), Some(Placement::Site(_))) => None,
         };
         let latest = duration.saturating_sub(Duration::from_millis(1));
+        let conduct = fields.find("conduct");
         let population = Self {
             hosts: Vec::new(),
             name: String::new(),
@@ -219,7 +229,9 @@ impl Population {
             trader: fields.find("trader").and_then(|node| Trader::read(node, problems)),
             relay_selection: fields.find("relay_selection").and_then(|node| RelaySelection::read(node, problems)),
             capacity: fields.find("capacity").and_then(|node| capacity::read(node, problems)),
-            conduct: fields.find("conduct").and_then(|node| Conduct::read(node, problems)),
+            conduct: conduct.filter(|_| role == Role::Relay).and_then(|node| Conduct::read(node, problems)),
+            attack: conduct.filter(|_| role == Role::Peer).and_then(|node| AttackKind::read(node, problems)),
+            targets: Vec::new(),
             place: match placement {
                 Some(placement) => placement,
                 // Hosts behind a list of NATs are called after these.
@@ -270,6 +282,9 @@ impl Population {
         self.stun = read("stun", &servers.stun, "STUN server");
         self.turn = read("turn", &servers.turn, "TURN server");
         self.indexers = read("indexers", &servers.indexers, "indexer");
+        if self.attack.is_some_and(|attack| attack != AttackKind::Pose) {
+            self.targets = conduct::targets(node, directory, &servers.nodes, problems);
+        }
         if self.trader.is_some() && self.indexers.is_empty() {
             problems.add(node.place, "a trader without an indexer", "a host with `serves: [indexer]` that it may ask");
         }
@@ -298,9 +313,7 @@ fn refuse_by_role(fields: &Fields<'_>, role: Role, problems: &mut Problems<'_>) 
     match role {
         Role::Relay => fields.refuse("relay_selection", "a relay uses none", problems),
         Role::Peer => {
-            for name in ["capacity", "conduct"] {
-                fields.refuse(name, "only a relay carries circuits", problems);
-            }
+            fields.refuse("capacity", "only a relay carries circuits", problems);
         }
     }
 }

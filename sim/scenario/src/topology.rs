@@ -10,12 +10,14 @@ use darkswap_connectivity::relay::server::Limits;
 use crate::link::{Link, LinkChange};
 use crate::nat::{Nat, PUBLIC};
 
+mod attack;
 mod chain;
 mod expand;
 mod job;
 mod relay;
 mod trade;
 
+pub use attack::{Attack, AttackKind};
 pub use chain::{Blocks, Chain, ChainLie, TradeLie, Trader};
 pub(crate) use expand::expand;
 pub use job::{Channels, Job, JobAction, Lie, Priority, Reliability, Topic};
@@ -104,6 +106,8 @@ pub struct Host {
     pub capacity: Option<Limits>,
     /// How it breaks the rules as a relay, if it does.
     pub conduct: Option<Conduct>,
+    /// How it breaks the rules as a peer, if it does.
+    pub attack: Option<Attack>,
 }
 
 /// What a host offers besides its node: to ICE agents on UDP port 3478, to traders the chain.

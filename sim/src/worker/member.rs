@@ -9,7 +9,7 @@ use darkswap_node::Runtime as _;
 use darkswap_node::config::{Config, PeerAddress, Reachability, RelaySelection, TradingConfig, WebrtcConfig};
 use darkswap_node::ice_server::{Credential, Host as ServerHost, IceServer};
 use darkswap_scenario::Topology;
-use darkswap_scenario::topology::{self, Conduct, Host, Role, Service, Transport};
+use darkswap_scenario::topology::{self, Attack, Conduct, Host, Role, Service, Transport};
 use darkswap_trade::order::TraderKey;
 use darkswap_webrtc::certificate::Certificate;
 use libp2p::identity::Keypair;
@@ -42,6 +42,8 @@ pub(super) struct Member {
     pub(super) config: Config,
     /// How it breaks the rules as a relay, if it does: then there is a rogue in place of its node.
     pub(super) conduct: Option<Conduct>,
+    /// How it breaks the rules as a peer, if it does: then there is an attacker in place of its node.
+    pub(super) attack: Option<Attack>,
     pub(super) address: Ipv4Addr,
     /// What it serves to the ICE agents of others, if anything.
     pub(super) server: Option<Settings>,
@@ -96,6 +98,7 @@ impl Directory<'_> {
             accepts_channels: config.webrtc.enabled && !self.topology.channels.is_empty(),
             config,
             conduct: host.conduct,
+            attack: host.attack.clone(),
             address: self.places.addresses[index],
         })
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Fault, FaultKind, Host, HostIndex, Job, JobAction, Site, SiteIndex, Topology, Uplink, UplinkIndex};
+use super::{
+    Attack, Fault, FaultKind, Host, HostIndex, Job, JobAction, Site, SiteIndex, Topology, Uplink, UplinkIndex,
+};
 use crate::draw::{Draw, Purpose};
 use crate::fault::{FaultSpec, FaultSpecKind};
 use crate::load::{Action, Load};
@@ -122,6 +124,7 @@ fn settle(
             relay_selection: population.relay_selection,
             capacity: population.capacity,
             conduct: population.conduct,
+            attack: population.attack.map(|kind| Attack { kind, on: population.targets.clone() }),
         });
     }
 }
