@@ -86,6 +86,7 @@ impl request_response::Codec for Codec {
     }
 }
 
+/// A message. Memory grows with what arrives, not with what was announced.
 async fn read_message<T>(io: &mut T, limit: usize) -> io::Result<Result<Message, Refused>>
 where
     T: AsyncRead + Unpin + Send,
@@ -96,8 +97,11 @@ where
         Ok(header) => header,
         Err(malformed) => return Ok(Err(malformed.into())),
     };
-    let mut payload = vec![0; header.length];
-    io.read_exact(&mut payload).await?;
+    let mut payload = Vec::new();
+    io.take(header.length as u64).read_to_end(&mut payload).await?;
+    if payload.len() < header.length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(Ok(Message { id: header.id, payload: payload.into() }))
 }
 

@@ -105,12 +105,31 @@ fn rogues_break_the_rules_and_are_counted() {
 }
 
 #[test]
+fn peers_that_attack_are_refused_and_counted() {
+    if !supported() {
+        return;
+    }
+    let eves = "  bomber: {conduct: {attack: bomb}}\n  flooder: {conduct: {attack: flood, to: [relay, watcher]}}\n\
+         \x20 impostor: {conduct: {attack: spoof, to: watcher}}\n  watcher:";
+    let expect = "count(attack == refused where how == claim) >= 10, count(attack == refused where how == certificate) >= 10, \
+         count(attack == refused where how == stream) >= 100, share(attack == taken where from == bomber) == 0%, \
+         min(misbehaviour where kind == bomb and host == relay-1) >= 10, max(crash) == 0";
+    passes(
+        &scene("standbys: 1", "", expect)
+            .replace("duration: 60s", "duration: 30s")
+            .replace("55s", "25s")
+            .replace("  watcher:", eves),
+    );
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes() {
     if !supported() {
         return;
     }
     let faults = "faults:\n  - {churn: {hosts: peer, session: 8s, absence: 3s}, at: 15s, for: 30s}\n";
-    let rogue = "  rogue: {role: relay, conduct: {report: 100%, hop: drop}}\n  watcher:";
+    let rogue =
+        "  rogue: {role: relay, conduct: {report: 100%, hop: drop}}\n  eve: {conduct: {attack: spoof}}\n  watcher:";
     let text =
         scene("policy: power_of_two_choices, standbys: 1", faults, "max(crash) == 0").replace("  watcher:", rogue);
     let hash = || run(&text).1.trace_hash;

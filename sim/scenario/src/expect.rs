@@ -73,6 +73,7 @@ fn known<'t>(filter: &Filter, figure: &str, tags: &'t Tags) -> Option<(&'static 
         "priority" => Some(("a priority", vec!["very_low", "low", "medium", "high"])),
         "how" if figure == "trade_lie" => Some(("a trader's lie", crate::chain::LIES.map(TradeLie::name).to_vec())),
         "how" if figure == "flood" => Some(("a flood", crate::order::FLOODS.map(FloodKind::name).to_vec())),
+        "how" if figure == "attack" => Some(("a way to attack", crate::conduct::WAYS.to_vec())),
         "how" => Some(("a lie", vec!["malformed", "oversized", "out_of_order", "forged", "replayed", "flood"])),
         "after" => Some(("what made books differ", vec!["order", "start", "fault"])),
         "remote_kind" => Some(("a kind of candidate", vec!["host", "server_reflexive", "peer_reflexive", "relayed"])),

@@ -9,6 +9,7 @@ use darkswap_connectivity::relay::server::Limits;
 
 use crate::bound;
 use crate::capacity;
+use crate::conduct;
 use crate::directory::Directory;
 use crate::fields::{Fields, Section};
 use crate::link::Link;
@@ -16,7 +17,7 @@ use crate::mix::Mix;
 use crate::nat::{INTERNET, Nat, PUBLIC};
 use crate::problem::{Problems, quote};
 use crate::site::{Kinds, SiteSpec};
-use crate::topology::{Bandwidth, Conduct, HostIndex, RelaySelection, Role, Service, Trader, Transport};
+use crate::topology::{AttackKind, Bandwidth, Conduct, HostIndex, RelaySelection, Role, Service, Trader, Transport};
 use crate::tree::{Kind, Node};
 use crate::{names, value};
 
@@ -47,6 +48,9 @@ pub(crate) struct Population {
     pub(crate) capacity: Option<Limits>,
     pub(crate) conduct: Option<Conduct>,
     pub(crate) bandwidth: Option<Bandwidth>,
+    pub(crate) attack: Option<AttackKind>,
+    /// Empty until [`Population::read_servers`].
+    pub(crate) targets: Vec<HostIndex>,
 }
 
 /// Hosts of the scenario that others depend on, by what they do.
@@ -57,6 +61,8 @@ pub(crate) struct Servers {
     pub(crate) turn: Vec<HostIndex>,
     pub(crate) indexers: Vec<HostIndex>,
     pub(crate) traders: Vec<HostIndex>,
+    /// Every host that runs a node: it keeps the rules.
+    pub(crate) nodes: Vec<HostIndex>,
     /// Names of runes that traders begin with.
     pub(crate) runes: BTreeSet<String>,
 }
@@ -68,6 +74,9 @@ impl Servers {
         let hosts = populations.flat_map(|population| std::iter::repeat_n(population, population.hosts.len()));
         for (index, population) in hosts.enumerate() {
             let mut enter = |list: fn(&mut Self) -> &mut Vec<HostIndex>| list(&mut servers).push(HostIndex(index));
+            if population.conduct.is_none() && population.attack.is_none() {
+                enter(|servers| &mut servers.nodes);
+            }
             if population.role == Role::Relay {
                 enter(|servers| &mut servers.relays);
             }
@@ -221,6 +230,7 @@ impl Population {
             (None, _) | (Some(_), Some(Placement::Site(_))) => None,
         };
         let latest = duration.saturating_sub(Duration::from_millis(1));
+        let conduct = fields.find("conduct");
         let population = Self {
             hosts: Vec::new(),
             name: String::new(),
@@ -241,7 +251,9 @@ impl Population {
             trader: fields.find("trader").and_then(|node| Trader::read(node, problems)),
             relay_selection: fields.find("relay_selection").and_then(|node| RelaySelection::read(node, problems)),
             capacity: fields.find("capacity").and_then(|node| capacity::read(node, problems)),
-            conduct: fields.find("conduct").and_then(|node| Conduct::read(node, problems)),
+            conduct: conduct.filter(|_| role == Role::Relay).and_then(|node| Conduct::read(node, problems)),
+            attack: conduct.filter(|_| role == Role::Peer).and_then(|node| AttackKind::read(node, problems)),
+            targets: Vec::new(),
             bandwidth: fields.find("bandwidth").and_then(|node| Bandwidth::read(node, problems)),
             place: match placement {
                 Some(placement) => placement,
@@ -293,6 +305,9 @@ impl Population {
         self.stun = read("stun", &servers.stun, "STUN server");
         self.turn = read("turn", &servers.turn, "TURN server");
         self.indexers = read("indexers", &servers.indexers, "indexer");
+        if self.attack.is_some_and(|attack| attack != AttackKind::Pose) {
+            self.targets = conduct::targets(node, directory, &servers.nodes, problems);
+        }
         if self.trader.is_some() && self.indexers.is_empty() {
             problems.add(node.place, "a trader without an indexer", "a host with `serves: [indexer]` that it may ask");
         }
@@ -321,9 +336,7 @@ fn refuse_by_role(fields: &Fields<'_>, role: Role, problems: &mut Problems<'_>) 
     match role {
         Role::Relay => fields.refuse("relay_selection", "a relay uses none", problems),
         Role::Peer => {
-            for name in ["capacity", "conduct"] {
-                fields.refuse(name, "only a relay carries circuits", problems);
-            }
+            fields.refuse("capacity", "only a relay carries circuits", problems);
         }
     }
 }

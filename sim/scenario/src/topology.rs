@@ -10,6 +10,7 @@ use darkswap_connectivity::relay::server::Limits;
 use crate::link::{Link, LinkChange};
 use crate::nat::{Nat, PUBLIC};
 
+mod attack;
 mod bandwidth;
 mod chain;
 mod expand;
@@ -17,6 +18,7 @@ mod job;
 mod relay;
 mod trade;
 
+pub use attack::{Attack, AttackKind};
 pub use bandwidth::{Bandwidth, RateSpan};
 pub use chain::{Blocks, Chain, ChainLie, TradeLie, Trader};
 pub(crate) use expand::expand;
@@ -108,6 +110,8 @@ pub struct Host {
     pub conduct: Option<Conduct>,
     /// How many bytes per second its node sends and receives, when the file says so.
     pub bandwidth: Option<Bandwidth>,
+    /// How it breaks the rules as a peer, if it does.
+    pub attack: Option<Attack>,
 }
 
 /// What a host offers besides its node: to ICE agents on UDP port 3478, to traders the chain.

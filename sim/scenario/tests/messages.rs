@@ -457,10 +457,26 @@ fn what_only_relays_or_only_peers_are_told() {
         relay("conduct: {hop: serve}").contains("found a relay that does what it should, expected `report`, or `hop`")
     );
     assert!(relay("conduct: {hop: stal}").contains("did you mean `stall`?"));
-    for field in ["capacity: {circuits: 1}", "conduct: {hop: refuse}"] {
+    assert!(relay("conduct: {hop: refuse, to: alice}").contains("no such field here: a relay waits until it is asked"));
+    for field in ["capacity: {circuits: 1}", "conduct: {attack: bomb, hop: refuse}"] {
         let shown = problems("nat: home, count: 2}", &format!("nat: home, count: 2, {field}}}"));
         assert!(shown.contains("expected no such field here: only a relay carries circuits"), "{shown}");
     }
+}
+
+#[test]
+fn wrong_attacks_of_peers() {
+    let rogue = |conduct: &str| {
+        problems("  alice: {site: flat}\n", &format!("  alice: {{site: flat}}\n  eve: {{conduct: {conduct}}}\n"))
+    };
+    assert_eq!(rogue("{attack: bomb}"), "");
+    assert_eq!(rogue("{attack: flood, to: [alice, relay]}"), "");
+    assert!(rogue("{attack: pose, to: alice}").contains("no such field here: who poses waits"));
+    assert!(rogue("{attack: bom}").contains("did you mean `bomb`?"));
+    assert!(rogue("{to: alice}").contains("found `conduct` without `attack`, expected the field `attack`"));
+    assert!(rogue("{attack: spoof, to: alise}").contains("did you mean `alice`?"));
+    let shown = rogue("{attack: spoof, to: eve}");
+    assert!(shown.contains("found `eve`, which runs no node, expected a node: relay, alice, bob-1, bob-2"), "{shown}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::watch;
 
+use super::attacker::Attacker;
 use super::bitcoin::Bitcoin;
 use super::channel;
 use super::member::{self, Member};
@@ -108,6 +109,11 @@ impl Cast {
             let rogue = Rogue::new(&runtime, &member.identity, (listen, member.address), (conduct, limits), counts)?;
             runtime.spawn("rogue relay", Box::pin(rogue.run()));
             return Ok(());
+        }
+        if let Some(attack) = member.attack.clone() {
+            let addresses = Attacker::addresses(&member.config.listen, member.address);
+            lock(&self.inner.tickets)[index] = addresses;
+            return Attacker::new(&runtime, (self.clone(), observer.recorder().clone()), index, attack)?.start();
         }
         let world = Arc::<_>::clone(&runtime) as Arc<_>;
         let lies = self.inner.bitcoin.as_ref().and_then(|bitcoin| Some((bitcoin, &bitcoin.purse(index)?.lies)));

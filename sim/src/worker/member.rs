@@ -13,7 +13,7 @@ use darkswap_node::config::{
     WebrtcConfig,
 };
 use darkswap_node::ice_server::{Credential, Host as ServerHost, IceServer};
-use darkswap_scenario::topology::{self, Conduct, Hints, Host, Role, Service, Transport};
+use darkswap_scenario::topology::{self, Attack, Conduct, Hints, Host, Role, Service, Transport};
 use darkswap_scenario::{Core, Topology};
 use darkswap_trade::order::TraderKey;
 use darkswap_webrtc::certificate::Certificate;
@@ -47,6 +47,8 @@ pub(super) struct Member {
     pub(super) config: Config,
     /// How it breaks the rules as a relay, if it does: then there is a rogue in place of its node.
     pub(super) conduct: Option<Conduct>,
+    /// How it breaks the rules as a peer, if it does: then there is an attacker in place of its node.
+    pub(super) attack: Option<Attack>,
     pub(super) address: Ipv4Addr,
     /// What it serves to the ICE agents of others, if anything.
     pub(super) server: Option<Settings>,
@@ -104,6 +106,7 @@ impl Directory<'_> {
             accepts_channels: config.webrtc.enabled && !self.topology.channels.is_empty(),
             config,
             conduct: host.conduct,
+            attack: host.attack.clone(),
             address: self.places.addresses[index],
         })
     }

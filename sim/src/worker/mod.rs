@@ -14,6 +14,7 @@
 //! | `trade` | what traders are asked to do and what they say came of it |
 //! | `load`, `fault` | what hosts are asked to do, and what goes wrong |
 //! | `channel` | data channels, at both ends |
+//! | `attacker` | a peer that breaks the rules |
 //! | `liar` | a signalling peer that lies |
 //! | `reach` | who can be reached through which relay: the truth |
 //! | `rogue` | a relay that breaks the rules |
@@ -21,6 +22,7 @@
 //! | `figure` | what only the end of an interval or of the run tells |
 //! | `log` | what the nodes log |
 
+mod attacker;
 mod bitcoin;
 mod cast;
 mod channel;

@@ -38,6 +38,11 @@ impl Observer {
         self.desk().start(self.host);
     }
 
+    /// Where the host's samples are written down.
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
     fn desk(&self) -> Desk<'_> {
         Desk { cast: &self.cast, recorder: &self.recorder }
     }

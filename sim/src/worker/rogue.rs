@@ -187,7 +187,7 @@ fn relay_config(limits: &Limits) -> relay::Config {
 }
 
 /// An address to listen on as others see it.
-fn at(listen: &Multiaddr, address: Ipv4Addr) -> Multiaddr {
+pub(super) fn at(listen: &Multiaddr, address: Ipv4Addr) -> Multiaddr {
     let seen = |protocol| if let Protocol::Ip4(_) = protocol { Protocol::Ip4(address) } else { protocol };
     listen.iter().map(seen).collect()
 }

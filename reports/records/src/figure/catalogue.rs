@@ -159,6 +159,12 @@ pub const FIGURES: &[Figure] = &[
         &["from", "to", "how"],
         "What a peer did about each lie of a `lie` entry: it ended the stream at once, or it went on; or the lie could not be told.",
     ),
+    category(
+        "attack",
+        &["refused", "taken", "failed"],
+        &["from", "to", "how"],
+        "What a node did about each attack of a peer with `conduct`: it refused what was asked, it did it, or it was not reached and had no chance to show.",
+    ),
     bytes("bytes_direct", &[], "Bytes that peers received from each other without a relay in one interval."),
     bytes(
         "bytes_relayed",

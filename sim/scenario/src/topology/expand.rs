@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Fault, FaultKind, Host, HostIndex, Job, JobAction, Site, SiteIndex, Topology, Uplink, UplinkIndex};
+use super::{
+    Attack, Fault, FaultKind, Host, HostIndex, Job, JobAction, Site, SiteIndex, Topology, Uplink, UplinkIndex,
+};
 use crate::draw::{Draw, Purpose};
 use crate::fault::{FaultSpec, FaultSpecKind};
 use crate::load::{Action, Load};
@@ -123,6 +125,7 @@ fn settle(
             capacity: population.capacity,
             conduct: population.conduct,
             bandwidth: population.bandwidth.clone(),
+            attack: population.attack.map(|kind| Attack { kind, on: population.targets.clone() }),
         });
     }
 }

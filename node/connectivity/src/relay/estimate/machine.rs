@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Estimate, FAR, Input, NEAR, Origin, Output, PROBE_ANSWER, RELAYS, RELAYS_PER_PREFIX, SHORTEST_SILENCE, Settings};
+use super::{
+    Estimate, FAR, Input, NEAR, Origin, Output, PROBE_ANSWER, RELAYS, RELAYS_PER_PREFIX, SHORTEST_SILENCE, Settings,
+};
 use crate::Time;
 use crate::prefix::{Prefix, Prefixes};
 use crate::relay::policy::Candidate;
@@ -172,7 +174,10 @@ impl<P: Copy + Ord> Machine<P> {
         }
         let estimate = Estimate::default();
         let probe = Probe::Due { at: now };
-        self.relays.insert(relay, Entry { origin, prefixes, hint, estimate, in_use: false, heard: now, answered: None, probe });
+        self.relays.insert(
+            relay,
+            Entry { origin, prefixes, hint, estimate, in_use: false, heard: now, answered: None, probe },
+        );
     }
 
     /// A relay is elsewhere now. It stays where it was when there is no room, or moving would be the way round the bound.

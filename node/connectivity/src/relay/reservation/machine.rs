@@ -328,7 +328,10 @@ impl<P: Copy + Ord> Machine<P> {
 
     fn ask(&mut self, now: Time, relay: P) {
         let prefixes = self.known.get(&relay).map(|known| known.prefixes.clone()).unwrap_or_default();
-        self.slots.insert(relay, Slot { prefixes, phase: Phase::Asked { patience: Some(now + PATIENCE), until: now + ANSWER } });
+        self.slots.insert(
+            relay,
+            Slot { prefixes, phase: Phase::Asked { patience: Some(now + PATIENCE), until: now + ANSWER } },
+        );
         self.outputs.push_back(Output::Reserve { relay, purpose: Purpose::New });
     }
 

@@ -67,7 +67,8 @@ impl<P: Copy + Ord> Resting<P> {
             first.and_then(|relay| self.relays.remove(&relay));
         }
         let (base, cap) = self.retry;
-        let rest = || Rest { reconnection: Reconnection::new(base, cap, random.bits()), failures: 0, stops: Time::ZERO };
+        let rest =
+            || Rest { reconnection: Reconnection::new(base, cap, random.bits()), failures: 0, stops: Time::ZERO };
         self.relays.entry(relay).or_insert_with(rest)
     }
 }

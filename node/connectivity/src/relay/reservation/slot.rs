@@ -13,11 +13,24 @@ pub(super) struct Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// After its patience, another one is asked as well; `None` when it is over.
-    Asked { patience: Option<Time>, until: Time },
-    Held { renew: Time, expires: Time },
-    Renewing { until: Time, expires: Time },
-    Ending { at: Time },
-    Leaving { until: Time },
+    Asked {
+        patience: Option<Time>,
+        until: Time,
+    },
+    Held {
+        renew: Time,
+        expires: Time,
+    },
+    Renewing {
+        until: Time,
+        expires: Time,
+    },
+    Ending {
+        at: Time,
+    },
+    Leaving {
+        until: Time,
+    },
 }
 
 impl Phase {

@@ -14,7 +14,8 @@ impl<P: Copy + Ord> Machine<P> {
 
     /// Of the relays that can be asked now those that are most likely to be of use, as [`super::super`] says.
     pub(super) fn soundest(&self, now: Time) -> Vec<P> {
-        let rank = |relay: &P| (!self.answers(*relay), !self.would_be_independent(*relay), self.resting.failures(*relay));
+        let rank =
+            |relay: &P| (!self.answers(*relay), !self.would_be_independent(*relay), self.resting.failures(*relay));
         let mut idle = self.idle(now);
         let best = idle.iter().map(rank).min();
         idle.retain(|relay| Some(rank(relay)) == best);
