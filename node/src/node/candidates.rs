@@ -1,7 +1,10 @@
 //! Observed addresses as candidates for hole punching.
 //!
-//! identify takes every observed address for a candidate. The end of a negotiated connection is none: nobody can dial it, and the
-//! other behaviours would tell it to peers as if one could.
+//! identify takes every observed address for a candidate. Two kinds are none:
+//!
+//! - the end of a negotiated connection: nobody can dial it, and the other behaviours would tell it to peers as if one could;
+//! - a circuit: whether that leads to us its relay knows. AutoNAT would have it tested by a dial-back through that relay, which DCUtR then
+//!   takes for a connection to upgrade, and leaves half-open paths between us and the server.
 //!
 //! identify reports an observed address with the port of the matching *listener*, which is right behind a port-preserving NAT
 //! only. A hole punch needs the port that the NAT really uses: the observed one.
@@ -20,6 +23,7 @@ use libp2p::{Multiaddr, PeerId};
 
 use super::wrapped;
 use crate::limits::fixed::identify::CANDIDATES;
+use crate::transport::address::is_relayed;
 use crate::transport::webrtc::signalled::address::is_signalled;
 
 /// A behaviour whose candidates can be dialled.
@@ -44,7 +48,8 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Filtered<B> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
             match self.inner.poll(cx) {
-                Poll::Ready(ToSwarm::NewExternalAddrCandidate(address)) if is_signalled(&address) => {}
+                Poll::Ready(ToSwarm::NewExternalAddrCandidate(address))
+                    if is_signalled(&address) || is_relayed(&address) => {}
                 other => return other,
             }
         }
