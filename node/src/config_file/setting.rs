@@ -368,7 +368,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         "relay",
         "probe_idle",
         Field::Duration(SECOND..=HOUR, |all| &mut all.node.relay_selection.probe_idle),
-        "Mean time between two probes of every other relay. Each makes a connection and closes it again.",
+        "Mean time between two probes of the five nearest others; farther ones are probed a fifth as often. Each makes a connection and closes it again.",
     ),
     Setting::new(
         "relay",

@@ -10,13 +10,17 @@
 //! | round-trip time | answered probes | RFC 6298 ([`Rtt`](crate::rtt::Rtt)) |
 //! | loss | probes answered and not | moving average with weight 1/16 |
 //! | reservation success | grants `s` and refusals `f` | `(s + 1) / (s + f + 2)`, both halved when their sum reaches 16 |
-//! | pressure, what we measure of its load | the three above | the largest of: how far the round-trip time is above its lowest of late, loss over [`LOSS_OF_OVERLOAD`], refusals |
+//! | pressure, what we measure of its load | the three above | the largest of: how far the round-trip time is above its lowest of late, loss over [`LOSS_OF_OVERLOAD`], refusals; 1.0 of one that is gone |
 //! | load | its report, pressure | below |
 //!
 //! **Silence.** A relay in use is asked again as soon as its answer is late: after `doubt = smoothed + 4 * variation` (RFC 6298), at
 //! least [`SHORTEST_DOUBT`] and at most [`LONGEST_DOUBT`]. When neither question is answered within another `2 * doubt`, at least
 //! [`SHORTEST_SILENCE`], the relay is [`Silent`](Output::Silent). Both questions go over a transport that sends lost packets again, so
 //! that loss makes answers late and hardly ever keeps them all away.
+//!
+//! **Our link or the relay.** When no relay answers, it is more likely our own link that became slow, and to give all of them up would cut
+//! us off. So with the second question others are asked as well (those in use, or the nearest other one), and as long as none of them
+//! answers, the relay has all of [`PROBE_ANSWER`].
 //!
 //! **Load.** A report counts with the weight `w = credibility * (1 - age / `[`REPORT_LIFE`]`)`, the rest is [`UNKNOWN_LOAD`]; and the
 //! result is never below the pressure: `max(pressure, w * reported + (1 - w) * unknown)`. A report that is below the pressure by more
@@ -34,8 +38,14 @@ pub use one::Estimate;
 
 use crate::prefix::PrefixLengths;
 
-/// Relays that are kept in mind. More than anybody needs to choose from, and probing them stays cheap: 64 probes a minute.
+/// Relays that are kept in mind. More than anybody needs to choose from, and probing them stays cheap: 17 probes a minute.
 pub const RELAYS: usize = 64;
+
+/// Relays that are not in use and probed at the interval of those: a home that fails is replaced by a near one.
+pub const NEAR: usize = 5;
+
+/// How many times as long the interval of all others is. Every probe of them costs a connection.
+pub const FAR: u32 = 5;
 
 /// Relays of one prefix that are kept in mind, of those that were found: one network cannot fill the table.
 pub const RELAYS_PER_PREFIX: usize = 4;
@@ -69,7 +79,7 @@ pub const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// The mean interval of probes of a relay in use.
     pub in_use: Duration,
-    /// The mean interval of probes of every other relay.
+    /// The mean interval of probes of the [`NEAR`] nearest others; all that are farther away are probed at [`FAR`] times this.
     pub idle: Duration,
     /// Which addresses count as one network.
     pub prefixes: PrefixLengths,

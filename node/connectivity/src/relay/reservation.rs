@@ -6,7 +6,7 @@
 //!
 //! | state | announced | what the machine does | leaves it by |
 //! |---|---|---|---|
-//! | asked | no | waits for [`ANSWER`] | `Granted`: held; `Refused`, `Lost`, the time: given up |
+//! | asked | no | waits for [`ANSWER`], and asks another one as well after [`PATIENCE`] | `Granted`: held; `Refused`, `Lost`, the time: given up |
 //! | held | yes | asks again between half and three quarters of the reservation's life | its time: renewing; `Lost`: given up; `Draining`: ending |
 //! | renewing | yes | waits for [`ANSWER`] | `Granted`: held; `Refused`: ending; `Lost`, the time: given up |
 //! | ending | yes | looks for another one; it is lent until the relay stops | enough others: leaving; its end: given up |
@@ -14,6 +14,10 @@
 //!
 //! Given up: `Announce` without it in the same drain, another held relay is home, a replacement is asked for, and this one is left
 //! alone for a back-off. A change of home to a better relay is made before it is broken.
+//!
+//! **Whom the policy chooses among.** Of the relays that can be asked those come first that answer their probes, of these the independent
+//! ones, and of these the ones that failed least since they last granted. A policy sees numbers, and those of a dead relay are as good as they
+//! were in its life.
 //!
 //! **Independence is a preference.** When all relays that could be asked share prefixes with those in use, one of them is asked all
 //! the same, since a dependent standby is better than none; it is exchanged as soon as an independent relay can be had.
@@ -36,6 +40,12 @@ pub const STANDBYS: usize = 8;
 
 /// How long a relay may take to answer a request for a reservation, connection included.
 pub const ANSWER: Duration = Duration::from_secs(10);
+
+/// After how long without an answer another relay is asked as well: as long as connecting takes at a round-trip time of 400 ms.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Relays whose answer is overdue for [`PATIENCE`] and for which another one was asked, at most.
+pub const LATE: usize = 2;
 
 /// How long a reservation is kept after it is no longer announced: what was announced is remembered that long by many.
 pub const LINGER: Duration = Duration::from_secs(30);
@@ -86,6 +96,8 @@ pub struct Known<P> {
     pub relay: P,
     /// Where it is.
     pub prefixes: Prefixes,
+    /// Whether it answered the last probe, or none was sent yet.
+    pub answers: bool,
     /// What the policy is told of it.
     pub candidate: Candidate,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Estimate, Input, Origin, Output, PROBE_ANSWER, RELAYS, RELAYS_PER_PREFIX, SHORTEST_SILENCE, Settings};
+use super::{Estimate, FAR, Input, NEAR, Origin, Output, PROBE_ANSWER, RELAYS, RELAYS_PER_PREFIX, SHORTEST_SILENCE, Settings};
 use crate::Time;
 use crate::prefix::{Prefix, Prefixes};
 use crate::relay::policy::Candidate;
@@ -28,13 +28,15 @@ struct Entry {
     estimate: Estimate,
     in_use: bool,
     heard: Time,
+    /// When it answered last.
+    answered: Option<Time>,
     probe: Probe,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Probe {
     Due { at: Time },
-    Asked { until: Time, silence: Silence },
+    Asked { at: Time, silence: Silence },
 }
 
 /// What comes of the silence of a relay that was asked.
@@ -44,8 +46,10 @@ enum Silence {
     Ignored,
     /// It is asked again.
     Doubted { at: Time },
-    /// It was asked again, and is given up.
+    /// It was asked again, and is given up if another relay answered meanwhile.
     Believed { at: Time },
+    /// No other relay answered either, so it may be our link that is slow: it is given up when the answer is lost.
+    Unwitnessed,
 }
 
 impl Probe {
@@ -53,8 +57,10 @@ impl Probe {
     fn deadline(self) -> Time {
         match self {
             Self::Due { at } => at,
-            Self::Asked { until, silence: Silence::Ignored } => until,
-            Self::Asked { until, silence: Silence::Doubted { at } | Silence::Believed { at } } => until.min(at),
+            Self::Asked { at, silence: Silence::Ignored | Silence::Unwitnessed } => at + PROBE_ANSWER,
+            Self::Asked { at, silence: Silence::Doubted { at: next } | Silence::Believed { at: next } } => {
+                next.min(at + PROBE_ANSWER)
+            }
         }
     }
 }
@@ -87,11 +93,12 @@ impl<P: Copy + Ord> Machine<P> {
             }
             Input::Answered { relay, rtt } => {
                 if let Some(entry) = self.relays.get_mut(&relay) {
-                    entry.heard = now;
+                    (entry.heard, entry.answered) = (now, Some(now));
                     if rtt <= PROBE_ANSWER {
                         entry.estimate.answered(now, rtt);
                         self.schedule(now, relay);
                     }
+                    self.witness(now);
                 }
             }
             Input::Unanswered { relay } => self.unanswered(now, relay),
@@ -135,7 +142,7 @@ impl<P: Copy + Ord> Machine<P> {
                 success: estimate.success(),
                 hint: entry.hint,
             };
-            Known { relay: *relay, prefixes: entry.prefixes.clone(), candidate }
+            Known { relay: *relay, prefixes: entry.prefixes.clone(), answers: estimate.answers(), candidate }
         };
         self.relays.iter().map(known).collect()
     }
@@ -165,7 +172,7 @@ impl<P: Copy + Ord> Machine<P> {
         }
         let estimate = Estimate::default();
         let probe = Probe::Due { at: now };
-        self.relays.insert(relay, Entry { origin, prefixes, hint, estimate, in_use: false, heard: now, probe });
+        self.relays.insert(relay, Entry { origin, prefixes, hint, estimate, in_use: false, heard: now, answered: None, probe });
     }
 
     /// A relay is elsewhere now. It stays where it was when there is no room, or moving would be the way round the bound.
@@ -246,9 +253,18 @@ impl<P: Copy + Ord> Machine<P> {
 
     /// The next probe, half to one and a half intervals from now.
     fn schedule(&mut self, now: Time, relay: P) {
-        let Some(entry) = self.relays.get_mut(&relay) else { return };
-        let interval = if entry.in_use { self.settings.in_use } else { self.settings.idle };
-        entry.probe = Probe::Due { at: now + self.random.between(interval / 2, interval * 3 / 2) };
+        let interval = self.interval(relay);
+        let at = now + self.random.between(interval / 2, interval * 3 / 2);
+        self.change(relay, |entry| entry.probe = Probe::Due { at });
+    }
+
+    fn interval(&self, relay: P) -> Duration {
+        let Some(entry) = self.relays.get(&relay).filter(|entry| !entry.in_use) else { return self.settings.in_use };
+        let distance = |entry: &Entry| entry.estimate.rtt().map_or(Duration::MAX, |rtt| rtt.smoothed());
+        let own = (distance(entry), relay);
+        let idle = self.relays.iter().filter(|(_, entry)| !entry.in_use);
+        let nearer = idle.filter(|(relay, entry)| (distance(entry), **relay) < own).count();
+        self.settings.idle * if nearer < NEAR { 1 } else { FAR }
     }
 
     fn probe(&mut self, now: Time) {
@@ -266,22 +282,70 @@ impl<P: Copy + Ord> Machine<P> {
             Probe::Due { .. } => {
                 let doubt = Silence::Doubted { at: now + entry.estimate.doubt() };
                 let silence = if entry.in_use { doubt } else { Silence::Ignored };
-                entry.probe = Probe::Asked { until: now + PROBE_ANSWER, silence };
+                entry.probe = Probe::Asked { at: now, silence };
                 self.outputs.push_back(Output::Probe { relay });
             }
-            Probe::Asked { until, silence: Silence::Doubted { .. } } if now < until && entry.in_use => {
+            Probe::Asked { at, silence } if now < at + PROBE_ANSWER => {
                 let patience = (entry.estimate.doubt() * 2).max(SHORTEST_SILENCE);
-                entry.probe = Probe::Asked { until, silence: Silence::Believed { at: now + patience } };
-                self.outputs.push_back(Output::Probe { relay });
+                let silence = match silence {
+                    Silence::Doubted { .. } if entry.in_use => {
+                        self.outputs.push_back(Output::Probe { relay });
+                        self.ask_witnesses(now, relay, at);
+                        Silence::Believed { at: now + patience }
+                    }
+                    Silence::Believed { .. } if entry.in_use && self.has_witness(at) => return self.silent(now, relay),
+                    Silence::Believed { .. } if self.is_in_use(relay) => Silence::Unwitnessed,
+                    _ => Silence::Ignored,
+                };
+                self.change(relay, |entry| entry.probe = Probe::Asked { at, silence });
             }
-            Probe::Asked { silence: Silence::Believed { .. }, .. } if entry.in_use => {
-                self.unanswered(now, relay);
-                self.outputs.push_back(Output::Silent { relay });
-            }
-            Probe::Asked { until, .. } if now < until => {
-                entry.probe = Probe::Asked { until, silence: Silence::Ignored };
+            Probe::Asked { silence: Silence::Believed { .. } | Silence::Unwitnessed, .. } if entry.in_use => {
+                self.silent(now, relay);
             }
             Probe::Asked { .. } => self.unanswered(now, relay),
+        }
+    }
+
+    fn silent(&mut self, now: Time, relay: P) {
+        self.unanswered(now, relay);
+        self.change(relay, |entry| entry.estimate.silent());
+        self.outputs.push_back(Output::Silent { relay });
+    }
+
+    fn is_in_use(&self, relay: P) -> bool {
+        self.relays.get(&relay).is_some_and(|entry| entry.in_use)
+    }
+
+    /// Whether any relay answered since then, which shows that our link works.
+    fn has_witness(&self, since: Time) -> bool {
+        self.relays.values().any(|entry| entry.answered.is_some_and(|at| at >= since))
+    }
+
+    /// Asks others whether they answer: those in use, and the nearest other one when there are none.
+    fn ask_witnesses(&mut self, now: Time, doubted: P, since: Time) {
+        if self.has_witness(since) {
+            return;
+        }
+        let is_due = |entry: &&Entry| matches!(entry.probe, Probe::Due { .. });
+        let others = || self.relays.iter().filter(|(relay, entry)| **relay != doubted && is_due(entry));
+        let mut asked: Vec<P> = others().filter(|(_, entry)| entry.in_use).map(|(relay, _)| *relay).collect();
+        if asked.is_empty() {
+            let near = |entry: &Entry| entry.estimate.rtt().map(|rtt| rtt.smoothed());
+            let nearest = others().filter_map(|(relay, entry)| Some((near(entry)?, *relay))).min();
+            asked.extend(nearest.map(|(_, relay)| relay));
+        }
+        for relay in asked {
+            self.probe_one(now, relay);
+        }
+    }
+
+    /// A relay answered, so our link works: whoever stays silent has but a moment left.
+    fn witness(&mut self, now: Time) {
+        for entry in self.relays.values_mut() {
+            if let Probe::Asked { at, silence: Silence::Unwitnessed } = entry.probe {
+                let silence = Silence::Believed { at: now + entry.estimate.doubt() };
+                entry.probe = Probe::Asked { at, silence };
+            }
         }
     }
 }
@@ -292,7 +356,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::SHORTEST_DOUBT;
+    use super::super::{LONGEST_DOUBT, SHORTEST_DOUBT};
     use super::*;
 
     fn at(seconds: u64) -> Time {
@@ -321,6 +385,31 @@ mod tests {
     }
 
     #[test]
+    fn relays_far_away_are_probed_less_often_than_the_nearest() {
+        let mut machine = Machine::new(Settings::default(), 7);
+        let mut probes = BTreeMap::<u16, u32>::new();
+        let mut now = at(0);
+        for relay in 0..20 {
+            let outputs = step(&mut machine, now, learnt(relay, u8::try_from(relay).unwrap(), Origin::Found));
+            assert_eq!(outputs, [Output::Probe { relay }], "each is measured once");
+            let rtt = Duration::from_millis(100 - u64::from(relay));
+            step(&mut machine, now, Input::Answered { relay, rtt });
+        }
+        while now < at(3_600) {
+            now = machine.deadline().unwrap();
+            for output in step(&mut machine, now, Input::Tick) {
+                let Output::Probe { relay } = output else { panic!("{output:?}") };
+                *probes.entry(relay).or_default() += 1;
+                let rtt = Duration::from_millis(100 - u64::from(relay));
+                step(&mut machine, now, Input::Answered { relay, rtt });
+            }
+        }
+        let (far, near) = (0..15_u16, 15..20_u16);
+        assert!(far.into_iter().all(|relay| (8..20).contains(&probes[&relay])), "{probes:?}");
+        assert!(near.into_iter().all(|relay| (50..80).contains(&probes[&relay])), "{probes:?}");
+    }
+
+    #[test]
     fn a_late_answer_is_a_loss() {
         let mut machine = Machine::new(Settings::default(), 7);
         step(&mut machine, at(0), learnt(1, 1, Origin::Found));
@@ -337,12 +426,16 @@ mod tests {
         assert!(machine.deadline().unwrap() <= at(8));
     }
 
-    /// A machine with one relay in use, its next probe, and the time of it.
+    /// A machine with one relay in use, another one that is not, the time of the first's next probe.
     fn asked_in_use() -> (Machine<u16>, Time) {
         let mut machine = Machine::new(Settings::default(), 7);
-        step(&mut machine, at(0), learnt(1, 1, Origin::Found));
+        for relay in [1, 2] {
+            step(&mut machine, at(0), learnt(relay, 1, Origin::Found));
+        }
         step(&mut machine, at(0), Input::Uses { relays: vec![1] });
-        step(&mut machine, at(0), Input::Answered { relay: 1, rtt: Duration::from_millis(40) });
+        for relay in [1, 2] {
+            step(&mut machine, at(0), Input::Answered { relay, rtt: Duration::from_millis(40) });
+        }
         let asked = machine.deadline().unwrap();
         assert_eq!(step(&mut machine, asked, Input::Tick), [Output::Probe { relay: 1 }]);
         (machine, asked)
@@ -354,11 +447,76 @@ mod tests {
         assert_eq!(asked, asked.min(at(3)), "the last answer was at 0");
         let doubt = machine.deadline().unwrap();
         assert_eq!(doubt, asked + SHORTEST_DOUBT);
-        assert_eq!(step(&mut machine, doubt, Input::Tick), [Output::Probe { relay: 1 }]);
+        let both = [Output::Probe { relay: 1 }, Output::Probe { relay: 2 }];
+        assert_eq!(step(&mut machine, doubt, Input::Tick), both, "another one shows that our link works");
+        let rtt = Duration::from_millis(40);
+        assert_eq!(step(&mut machine, doubt + rtt, Input::Answered { relay: 2, rtt }), []);
         let end = machine.deadline().unwrap();
         assert_eq!(end, doubt + SHORTEST_SILENCE);
         assert_eq!(step(&mut machine, end, Input::Tick), [Output::Silent { relay: 1 }]);
         assert!(machine.estimate(1).unwrap().loss() > 0.0);
+        let is_known = |known: &Known<u16>| known.answers && known.candidate.rtt.is_some();
+        assert_eq!(machine.candidates(end).iter().map(is_known).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn while_nobody_answers_no_relay_is_silent_before_its_answer_is_lost() {
+        let (mut machine, asked) = asked_in_use();
+        let mut outputs = Vec::new();
+        let mut now = asked;
+        while now < asked + PROBE_ANSWER {
+            assert!(!outputs.contains(&Output::Silent { relay: 1 }), "at {now:?}");
+            now = machine.deadline().unwrap();
+            outputs = step(&mut machine, now, Input::Tick);
+        }
+        assert_eq!((now, outputs), (asked + PROBE_ANSWER, vec![Output::Silent { relay: 1 }]));
+    }
+
+    #[test]
+    fn a_link_that_becomes_slow_costs_no_relay() {
+        let mut machine = Machine::new(Settings::default(), 7);
+        for relay in [1, 2] {
+            step(&mut machine, at(0), learnt(relay, 1, Origin::Found));
+        }
+        step(&mut machine, at(0), Input::Uses { relays: vec![1, 2] });
+        for relay in [1, 2] {
+            step(&mut machine, at(0), Input::Answered { relay, rtt: Duration::from_millis(40) });
+        }
+        // From now on every answer takes three seconds.
+        let rtt = Duration::from_secs(3);
+        let mut answers = BTreeSet::new();
+        let mut now = at(0);
+        while now < at(60) {
+            let next = machine.deadline().unwrap();
+            let (at, input) = match answers.pop_first() {
+                Some((at, relay)) if at <= next => (at, Input::Answered { relay, rtt }),
+                answer => {
+                    answers.extend(answer);
+                    (next, Input::Tick)
+                }
+            };
+            now = at;
+            for output in step(&mut machine, now, input) {
+                match output {
+                    Output::Probe { relay } => drop(answers.insert((now + rtt, relay))),
+                    output => panic!("{output:?} at {now:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_is_silent_while_another_one_answers_again_is_given_up() {
+        let (mut machine, asked) = asked_in_use();
+        while machine.deadline().unwrap() < asked + Duration::from_secs(2) {
+            let now = machine.deadline().unwrap();
+            step(&mut machine, now, Input::Tick);
+        }
+        let back = asked + Duration::from_secs(2);
+        assert_eq!(step(&mut machine, back, Input::Answered { relay: 2, rtt: Duration::from_millis(1_800) }), []);
+        let end = machine.deadline().unwrap();
+        assert!(end <= back + LONGEST_DOUBT, "{end:?}");
+        assert_eq!(step(&mut machine, end, Input::Tick), [Output::Silent { relay: 1 }]);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use super::{CONTRADICTION, LONGEST_DOUBT, LOSS_OF_OVERLOAD, REPORT_LIFE, SHORTES
 use crate::Time;
 use crate::rtt::Rtt;
 
+/// Probes lost in a row after which the relay counts as gone, and what was measured as worth nothing.
+const ABSENT: u32 = 2;
 /// The weight of a new outcome in the loss.
 const LOSS_WEIGHT: f64 = 1.0 / 16.0;
 /// Reservation attempts that are remembered, so that a relay can recover from its past.
@@ -25,6 +27,8 @@ pub struct Estimate {
     rtt: Option<Rtt>,
     floor: Floor,
     loss: f64,
+    /// Probes lost in a row.
+    missed: u32,
     granted: u32,
     refused: u32,
     report: Option<Report>,
@@ -65,6 +69,7 @@ impl Default for Estimate {
             rtt: None,
             floor: Floor::default(),
             loss: 0.0,
+            missed: 0,
             granted: 0,
             refused: 0,
             report: None,
@@ -82,12 +87,37 @@ impl Estimate {
             None => self.rtt = Some(Rtt::first(rtt)),
         }
         self.floor.record(now, rtt.min(crate::rtt::LONGEST));
+        self.missed = 0;
         self.loss -= self.loss * LOSS_WEIGHT;
     }
 
     /// A probe was lost.
     pub fn unanswered(&mut self) {
         self.loss += (1.0 - self.loss) * LOSS_WEIGHT;
+        self.miss(1);
+    }
+
+    /// It answered nothing any more while it was in use.
+    pub fn silent(&mut self) {
+        self.miss(ABSENT);
+    }
+
+    /// A dead relay keeps no round-trip time by which it would look near.
+    fn miss(&mut self, probes: u32) {
+        self.missed = self.missed.saturating_add(probes);
+        if self.is_absent() {
+            self.rtt = None;
+        }
+    }
+
+    fn is_absent(&self) -> bool {
+        self.missed >= ABSENT
+    }
+
+    /// Whether the last probe was answered, or none was sent yet.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.missed == 0
     }
 
     /// A reservation was granted.
@@ -123,7 +153,7 @@ impl Estimate {
         self.report = Some(Report { load, at: now });
     }
 
-    /// The smoothed round-trip time, once a probe was answered.
+    /// The smoothed round-trip time, once a probe was answered, and until too many in a row are lost.
     #[must_use]
     pub fn rtt(&self) -> Option<Rtt> {
         self.rtt
@@ -157,6 +187,9 @@ impl Estimate {
     /// The load that we measure, whatever the relay says.
     #[must_use]
     pub fn pressure(&self) -> f64 {
+        if self.is_absent() {
+            return 1.0;
+        }
         let refusals = f64::from(self.refused) / (f64::from(self.granted + self.refused) + 2.0);
         self.inflation().max(self.loss / LOSS_OF_OVERLOAD).max(refusals).min(1.0)
     }
@@ -191,6 +224,18 @@ mod tests {
 
     const fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_relay_that_is_gone_keeps_no_round_trip_time() {
+        let mut estimate = Estimate::default();
+        estimate.answered(at(0), ms(20));
+        estimate.unanswered();
+        assert!(!estimate.answers() && estimate.rtt().is_some(), "one lost probe says little");
+        estimate.unanswered();
+        assert_eq!(estimate.rtt(), None);
+        estimate.answered(at(9), ms(30));
+        assert!(estimate.answers() && estimate.rtt() == Some(Rtt::first(ms(30))));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::rest::Resting;
 use super::slot::{Phase, Slot};
 use super::{
-    ANSWER, Failure, HomeReason, Input, Known, LEAVING, LINGER, LONGEST_LIFE, LONGEST_NOTICE, Output, Purpose,
-    SHORTEST_LIFE, STANDBYS, Settings,
+    ANSWER, Failure, HomeReason, Input, Known, LATE, LEAVING, LINGER, LONGEST_LIFE, LONGEST_NOTICE, Output, PATIENCE,
+    Purpose, SHORTEST_LIFE, STANDBYS, Settings,
 };
 use crate::Time;
 use crate::relay::estimate::RELAYS;
@@ -63,7 +63,7 @@ impl<P: Copy + Ord> Machine<P> {
         self.home
     }
 
-    /// The relays with a slot: asked, held or being left. At most `standbys + 3`, and twice [`LEAVING`].
+    /// The relays with a slot: asked, held or being left. At most `standbys + 3`, [`LATE`] and twice [`LEAVING`].
     pub fn relays(&self) -> impl Iterator<Item = P> {
         self.slots.keys().copied()
     }
@@ -119,7 +119,8 @@ impl<P: Copy + Ord> Machine<P> {
     }
 
     fn missing(&self) -> usize {
-        self.wanted_slots().saturating_sub(self.count(Phase::counts))
+        let late = self.count(Phase::is_late).min(LATE);
+        (self.wanted_slots() + late).saturating_sub(self.count(Phase::counts))
     }
 
     fn is_sound(&self, relay: P) -> bool {
@@ -150,7 +151,7 @@ impl<P: Copy + Ord> Machine<P> {
                 let life = life.min(LONGEST_LIFE);
                 let renew = now + self.random.between(life / 2, life * 3 / 4);
                 slot.phase = Phase::Held { renew, expires: now + life };
-                self.resting.of(relay, &mut self.random).reconnection.opened(now);
+                self.resting.of(relay, &mut self.random).granted(now);
                 if self.suitor == Some(relay) {
                     self.suitor = None;
                     let reason = if self.home.is_some() { HomeReason::Better } else { HomeReason::First };
@@ -207,13 +208,14 @@ impl<P: Copy + Ord> Machine<P> {
         if matches!(slot.phase, Phase::Leaving { .. }) {
             return;
         }
-        self.resting.of(relay, &mut self.random).reconnection.lost(now);
+        self.resting.of(relay, &mut self.random).failed(now);
         self.outputs.push_back(Output::Failed { relay, failure });
     }
 
     /// Does what the state and the time ask for.
     fn advance(&mut self, now: Time) {
         self.expire(now);
+        self.lose_patience(now);
         self.renew(now);
         self.promote();
         if now >= self.reassess {
@@ -233,9 +235,8 @@ impl<P: Copy + Ord> Machine<P> {
     fn expire(&mut self, now: Time) {
         let due = |slot: &Slot| match slot.phase {
             Phase::Held { expires, .. } => now >= expires,
-            Phase::Asked { .. } | Phase::Renewing { .. } | Phase::Ending { .. } | Phase::Leaving { .. } => {
-                now >= slot.phase.deadline()
-            }
+            Phase::Asked { until, .. } => now >= until,
+            Phase::Renewing { .. } | Phase::Ending { .. } | Phase::Leaving { .. } => now >= slot.phase.deadline(),
         };
         let due: Vec<(P, Phase)> =
             self.slots.iter().filter(|(_, slot)| due(slot)).map(|(relay, slot)| (*relay, slot.phase)).collect();
@@ -246,6 +247,14 @@ impl<P: Copy + Ord> Machine<P> {
                 Phase::Held { .. } | Phase::Ending { .. } | Phase::Leaving { .. } => Failure::Ended,
             };
             self.give_up(now, relay, failure);
+        }
+    }
+
+    fn lose_patience(&mut self, now: Time) {
+        for slot in self.slots.values_mut() {
+            if let Phase::Asked { patience, .. } = &mut slot.phase {
+                *patience = patience.filter(|at| now < *at);
+            }
         }
     }
 
@@ -262,7 +271,7 @@ impl<P: Copy + Ord> Machine<P> {
 
     /// Makes another held relay the home when the home is gone or about to stop.
     fn promote(&mut self) {
-        if self.home.is_some_and(|home| self.is_sound(home)) || (!self.had_home && self.suitor.is_some()) {
+        if self.home.is_some_and(|home| self.is_sound(home)) || (!self.had_home && self.awaited().is_some()) {
             return;
         }
         let held: Vec<P> =
@@ -274,11 +283,19 @@ impl<P: Copy + Ord> Machine<P> {
             (Some(_), None) => HomeReason::Failed,
         };
         match self.choose(&held, None) {
-            Some(next) => self.move_home(Some(next), reason),
+            Some(next) => {
+                self.suitor = self.awaited();
+                self.move_home(Some(next), reason);
+            }
             // A home that is about to stop is better than none.
             None if ending.is_none() => self.move_home(None, reason),
             None => {}
         }
+    }
+
+    /// The suitor, unless it is late.
+    fn awaited(&self) -> Option<P> {
+        self.suitor.filter(|suitor| self.slots.get(suitor).is_some_and(|slot| !slot.phase.is_late()))
     }
 
     fn move_home(&mut self, to: Option<P>, reason: HomeReason) {
@@ -296,7 +313,8 @@ impl<P: Copy + Ord> Machine<P> {
             return;
         }
         let held = self.slots.iter().filter(|(_, slot)| slot.phase.is_sound()).map(|(relay, _)| *relay);
-        let all: Vec<P> = held.chain(self.idle(now)).collect();
+        let idle = self.idle(now).into_iter().filter(|relay| self.answers(*relay));
+        let all: Vec<P> = held.chain(idle).collect();
         match self.choose(&all, Some(home)) {
             Some(best) if best == home => {}
             Some(best) if self.is_sound(best) => self.move_home(Some(best), HomeReason::Better),
@@ -310,26 +328,24 @@ impl<P: Copy + Ord> Machine<P> {
 
     fn ask(&mut self, now: Time, relay: P) {
         let prefixes = self.known.get(&relay).map(|known| known.prefixes.clone()).unwrap_or_default();
-        self.slots.insert(relay, Slot { prefixes, phase: Phase::Asked { until: now + ANSWER } });
+        self.slots.insert(relay, Slot { prefixes, phase: Phase::Asked { patience: Some(now + PATIENCE), until: now + ANSWER } });
         self.outputs.push_back(Output::Reserve { relay, purpose: Purpose::New });
     }
 
-    /// Asks as many relays as are missing, independent ones first; then one for a standby that is not independent.
+    /// Asks as many relays as are missing; then one in place of a standby that is not independent.
     fn fill(&mut self, now: Time) {
         while self.missing() > 0 {
-            let idle = self.idle(now);
-            let independent = self.independent_of(&idle);
-            let pool = if independent.is_empty() { idle } else { independent };
-            let Some(next) = self.choose(&pool, None) else { return };
+            let soundest = self.soundest(now);
+            let Some(next) = self.choose(&soundest, None) else { return };
             if self.home.is_none() && self.suitor.is_none() {
                 self.suitor = Some(next);
             }
             self.ask(now, next);
         }
         if self.count(Phase::is_asked) == 0 && self.dependent().is_some() {
-            let idle = self.idle(now);
-            let independent = self.independent_of(&idle);
-            if let Some(next) = self.choose(&independent, None) {
+            let mut better = self.soundest(now);
+            better.retain(|relay| self.answers(*relay) && self.would_be_independent(*relay));
+            if let Some(next) = self.choose(&better, None) {
                 self.ask(now, next);
             }
         }

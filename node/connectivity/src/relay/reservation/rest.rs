@@ -17,12 +17,24 @@ pub(super) struct Resting<P> {
 
 #[derive(Debug)]
 pub(super) struct Rest {
-    pub(super) reconnection: Reconnection,
+    reconnection: Reconnection,
+    /// Failures since it last granted.
+    failures: u32,
     /// When it will have stopped, after its own notice.
     pub(super) stops: Time,
 }
 
 impl Rest {
+    pub(super) fn granted(&mut self, now: Time) {
+        self.failures = 0;
+        self.reconnection.opened(now);
+    }
+
+    pub(super) fn failed(&mut self, now: Time) {
+        self.failures = self.failures.saturating_add(1);
+        self.reconnection.lost(now);
+    }
+
     fn until(&self) -> Time {
         self.reconnection.next().max(self.stops)
     }
@@ -38,6 +50,11 @@ impl<P: Copy + Ord> Resting<P> {
         self.relays.get(&relay).map_or(Time::ZERO, Rest::until)
     }
 
+    /// How often the relay failed since it last granted.
+    pub(super) fn failures(&self, relay: P) -> u32 {
+        self.relays.get(&relay).map_or(0, |rest| rest.failures)
+    }
+
     /// Every relay with the time until which it is left alone.
     pub(super) fn iter(&self) -> impl Iterator<Item = (P, Time)> {
         self.relays.iter().map(|(relay, rest)| (*relay, rest.until()))
@@ -50,7 +67,7 @@ impl<P: Copy + Ord> Resting<P> {
             first.and_then(|relay| self.relays.remove(&relay));
         }
         let (base, cap) = self.retry;
-        let rest = || Rest { reconnection: Reconnection::new(base, cap, random.bits()), stops: Time::ZERO };
+        let rest = || Rest { reconnection: Reconnection::new(base, cap, random.bits()), failures: 0, stops: Time::ZERO };
         self.relays.entry(relay).or_insert_with(rest)
     }
 }

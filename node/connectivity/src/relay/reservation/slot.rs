@@ -12,7 +12,8 @@ pub(super) struct Slot {
 /// The states of [`super`]'s table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    Asked { until: Time },
+    /// After its patience, another one is asked as well; `None` when it is over.
+    Asked { patience: Option<Time>, until: Time },
     Held { renew: Time, expires: Time },
     Renewing { until: Time, expires: Time },
     Ending { at: Time },
@@ -30,6 +31,11 @@ impl Phase {
         self.is_sound() || self.is_asked()
     }
 
+    /// Asked, and overdue.
+    pub(super) fn is_late(self) -> bool {
+        matches!(self, Self::Asked { patience: None, .. })
+    }
+
     pub(super) fn is_asked(self) -> bool {
         matches!(self, Self::Asked { .. })
     }
@@ -41,7 +47,8 @@ impl Phase {
     /// When time alone changes it.
     pub(super) fn deadline(self) -> Time {
         match self {
-            Self::Asked { until } | Self::Leaving { until } => until,
+            Self::Asked { patience, until } => patience.unwrap_or(until).min(until),
+            Self::Leaving { until } => until,
             Self::Renewing { until, expires } => until.min(expires),
             Self::Held { renew, expires } => renew.min(expires),
             Self::Ending { at } => at,

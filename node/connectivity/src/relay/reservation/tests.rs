@@ -19,7 +19,7 @@ fn known(relay: u8, network: u8, rtt: u64) -> Known<u8> {
     let address: IpAddr = Ipv4Addr::new(198, network, 0, relay).into();
     let rtt = Some(Duration::from_millis(rtt));
     let candidate = Candidate { rtt, loss: 0.0, load: 0.0, success: 1.0, hint: None };
-    Known { relay, prefixes: PrefixLengths::default().of_all([address]), candidate }
+    Known { relay, prefixes: PrefixLengths::default().of_all([address]), answers: true, candidate }
 }
 
 fn step(machine: &mut Machine<u8>, now: Time, input: Input<u8>) -> Vec<Output<u8>> {
@@ -164,6 +164,48 @@ fn a_relay_that_failed_is_left_alone_for_a_while() {
 }
 
 #[test]
+fn whoever_answers_probes_is_asked_before_nearer_ones_that_do_not() {
+    let dead = |relay, rtt| Known { answers: false, ..known(relay, relay, rtt) };
+    let mut machine = machine(0, &[dead(1, 10), dead(2, 20), known(3, 3, 300)]);
+    assert_eq!(asked(&step(&mut machine, at(0), Input::Want)), [3]);
+}
+
+#[test]
+fn of_relays_that_answer_those_are_asked_first_that_failed_least() {
+    let mut machine = machine(0, &[known(1, 1, 10), known(2, 2, 20), known(3, 3, 300)]);
+    assert_eq!(asked(&step(&mut machine, at(0), Input::Want)), [1]);
+    assert_eq!(asked(&step(&mut machine, at(1), Input::Lost { relay: 1 })), [2]);
+    // The rest of relay 1 is over, and its round-trip time is still the lowest that was measured.
+    assert_eq!(asked(&step(&mut machine, at(60), Input::Lost { relay: 2 })), [3]);
+    step(&mut machine, at(61), Input::Granted { relay: 3, life: LIFE });
+    assert_eq!(machine.home(), Some(3));
+}
+
+#[test]
+fn while_a_relay_is_late_with_its_answer_others_are_asked_but_not_all() {
+    let relays: Vec<_> = (1..=6).map(|relay| known(relay, relay, 10 * u64::from(relay))).collect();
+    let mut machine = machine(0, &relays);
+    assert_eq!(asked(&step(&mut machine, at(0), Input::Want)), [1]);
+    assert_eq!(machine.deadline(), Some(PATIENCE));
+    assert_eq!(asked(&step(&mut machine, PATIENCE, Input::Tick)), [2]);
+    assert_eq!(asked(&step(&mut machine, PATIENCE * 2, Input::Tick)), [3]);
+    assert_eq!(asked(&step(&mut machine, PATIENCE * 3, Input::Tick)), [0; 0], "two are late already");
+    let outputs = step(&mut machine, PATIENCE * 3, Input::Granted { relay: 3, life: LIFE });
+    let first = Output::Home { from: None, to: Some(3), reason: HomeReason::First };
+    assert_eq!(outputs[..2], [first, announce(&[3])], "whoever is late is waited for no longer");
+    let outputs = step(&mut machine, PATIENCE * 3, Input::Granted { relay: 1, life: LIFE });
+    assert!(outputs.is_empty() && machine.home() == Some(3), "{outputs:?}");
+}
+
+#[test]
+fn a_relay_that_does_not_answer_is_no_better_home() {
+    let mut machine = settled(0, &[known(1, 1, 50)]);
+    let dead = Known { answers: false, ..known(2, 2, 10) };
+    step(&mut machine, at(1), Input::Candidates(vec![known(1, 1, 50), dead]));
+    assert_eq!(asked(&step(&mut machine, at(60), Input::Tick)), [0; 0]);
+}
+
+#[test]
 fn whoever_roams_renews_everything_at_once() {
     let mut machine = settled(1, &[known(1, 1, 10), known(2, 2, 20)]);
     assert_eq!(asked(&step(&mut machine, at(9), Input::Roamed)), [1, 2]);
@@ -246,7 +288,7 @@ impl World {
 
     fn check(&self) {
         let slots: Vec<u8> = self.machine.relays().collect();
-        assert!(slots.len() <= self.standbys + 3 + 2 * LEAVING, "{slots:?}");
+        assert!(slots.len() <= self.standbys + 3 + LATE + 2 * LEAVING, "{slots:?}");
         assert!(self.announced.iter().all(|relay| self.granted.contains_key(relay)), "announced without a reservation");
         let distinct: BTreeSet<_> = self.announced.iter().collect();
         assert_eq!(distinct.len(), self.announced.len());

@@ -12,6 +12,19 @@ impl<P: Copy + Ord> Machine<P> {
         self.known.keys().filter(|relay| !self.slots.contains_key(relay) && rested(relay)).copied().collect()
     }
 
+    /// Of the relays that can be asked now those that are most likely to be of use, as [`super::super`] says.
+    pub(super) fn soundest(&self, now: Time) -> Vec<P> {
+        let rank = |relay: &P| (!self.answers(*relay), !self.would_be_independent(*relay), self.resting.failures(*relay));
+        let mut idle = self.idle(now);
+        let best = idle.iter().map(rank).min();
+        idle.retain(|relay| Some(rank(relay)) == best);
+        idle
+    }
+
+    pub(super) fn answers(&self, relay: P) -> bool {
+        self.known.get(&relay).is_some_and(|known| known.answers)
+    }
+
     /// The policy's choice among these relays, in order of their ids.
     pub(super) fn choose(&mut self, relays: &[P], current: Option<P>) -> Option<P> {
         let candidates: Vec<Candidate> = relays.iter().map(|relay| self.candidate(*relay)).collect();
@@ -28,15 +41,13 @@ impl<P: Copy + Ord> Machine<P> {
     }
 
     /// Whether the relay shares no prefix with any other that counts.
-    pub(super) fn is_independent(&self, relay: P, prefixes: &Prefixes) -> bool {
+    fn is_independent(&self, relay: P, prefixes: &Prefixes) -> bool {
         let others = self.slots.iter().filter(|(other, slot)| **other != relay && slot.phase.counts());
         others.into_iter().all(|(_, slot)| prefixes.is_independent_of(&slot.prefixes))
     }
 
-    pub(super) fn independent_of(&self, relays: &[P]) -> Vec<P> {
-        let prefixes = |relay: &P| self.known.get(relay).map(|known| &known.prefixes);
-        let is_independent = |relay: &&P| prefixes(relay).is_some_and(|it| self.is_independent(**relay, it));
-        relays.iter().filter(is_independent).copied().collect()
+    pub(super) fn would_be_independent(&self, relay: P) -> bool {
+        self.known.get(&relay).is_some_and(|known| self.is_independent(relay, &known.prefixes))
     }
 
     /// A standby that shares a prefix with another relay in use.
