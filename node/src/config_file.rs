@@ -27,6 +27,7 @@ mod ice_servers;
 mod origin;
 mod preset;
 mod problem;
+mod relay_hints;
 mod relay_selection;
 mod setting;
 mod template;

@@ -33,6 +33,7 @@ mod client;
 mod endpoint;
 mod event_record;
 mod lines;
+mod record;
 mod relay_record;
 mod relay_report;
 mod relay_service_report;

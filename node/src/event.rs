@@ -53,6 +53,8 @@ pub enum Event {
         relay: PeerId,
         /// Why.
         reason: String,
+        /// How long ago it had been asked for, when it was never granted.
+        asked: Option<Duration>,
     },
     /// Another relay is this node's home: the first of those that it announces, and the one that the policy judges.
     HomeRelay {
@@ -129,6 +131,8 @@ pub enum Event {
         elapsed: Duration,
         /// The transport of the new path.
         transport: Option<TransportKind>,
+        /// Bytes that the substreams of its open relayed connections sent and received so far.
+        relayed: u64,
     },
     /// A connection does not answer, answers again, or is closed because it does not and another one works.
     Doubt {

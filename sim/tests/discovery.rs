@@ -75,6 +75,34 @@ fn a_relay_that_appears_later_is_found_as_well() {
 }
 
 #[test]
+fn a_relay_that_drains_is_named_by_nobody_any_more() {
+    run(8, |world| async move {
+        let server = Running::start(&world, SERVER, public(&[]));
+        let started =
+            RELAYS.map(|name| Running::start(&world, name, Config { relay_server: true, ..public(&[at(&server)]) }));
+        tokio::time::sleep(SETTLED).await;
+        // Nobody has a reservation, so that it is over at once; the node itself goes on and can be asked.
+        assert_eq!(started[2].handle.drain(Duration::from_secs(60)).await, Ok(0));
+        tokio::time::sleep(SETTLED).await;
+
+        let mut alice = Running::start(&world, ALICE, private(&[at(&server)]));
+        let (mut named, end) = (Vec::new(), tokio::time::Instant::now() + Duration::from_secs(180));
+        let look = |event: &Event| {
+            if let Event::RelayFound { relay, .. } = event {
+                named.push(*relay);
+            }
+            (tokio::time::Instant::now() >= end).then_some(())
+        };
+        // Relays in use are probed every few seconds, so that there is an event soon after.
+        alice.wait(Duration::from_secs(200), "event at the end", look).await;
+        named.sort_unstable();
+        let mut expected = [started[0].id, started[1].id];
+        expected.sort_unstable();
+        assert_eq!(named, expected);
+    });
+}
+
+#[test]
 fn a_peer_behind_a_nat_is_found_by_its_id_alone() {
     run(3, |world| async move {
         let server = Running::start(&world, SERVER, public(&[]));

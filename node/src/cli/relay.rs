@@ -1,7 +1,6 @@
 //! The commands of a relay: what it does for others, and its drain.
 
-use std::time::Duration;
-
+use darkswap_connectivity::relay::reservation::LONGEST_NOTICE;
 use darkswap_node::config_file::parse_duration;
 use darkswap_node::control::{RelayServiceReport, Reply, Request};
 
@@ -10,12 +9,9 @@ use super::commands::{ask, unexpected};
 use super::failure::Failure;
 use super::output;
 
-/// The longest drain: clients believe no longer notice.
-const LONGEST: Duration = Duration::from_secs(86_400);
-
-/// Returns when the relay has drained.
+/// Returns when the relay has drained. Clients believe no longer notice than the longest.
 pub(crate) fn drain(place: &Place, options: &Drain) -> Result<(), Failure> {
-    let within = parse_duration(&options.within).filter(|within| *within <= LONGEST).ok_or_else(|| {
+    let within = parse_duration(&options.within).filter(|within| *within <= LONGEST_NOTICE).ok_or_else(|| {
         let found = options.within.escape_debug();
         Failure::bad_input(format!(
             "--within: found `{found}`, expected a duration such as `30s` or `5m`, `1d` at most"

@@ -1,12 +1,14 @@
 //! How a node that others cannot dial chooses the relays through which they reach it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use darkswap_connectivity::relay::policy::{Parameters, Policy};
 use darkswap_connectivity::relay::{estimate, reservation};
+use libp2p::PeerId;
 
 /// The choice of relays: the policy, what it is told, and how much is held in reserve.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RelaySelection {
     /// Which relay is the home.
     pub policy: &'static dyn Policy,
@@ -20,6 +22,8 @@ pub struct RelaySelection {
     pub probe_idle: Duration,
     /// Whether relays are looked for in the DHT as well.
     pub discovery: bool,
+    /// The round-trip times that the places of relays suggest.
+    pub hints: BTreeMap<PeerId, Duration>,
 }
 
 impl Default for RelaySelection {
@@ -32,6 +36,7 @@ impl Default for RelaySelection {
             probe_in_use: probes.in_use,
             probe_idle: probes.idle,
             discovery: true,
+            hints: BTreeMap::new(),
         }
     }
 }
@@ -40,6 +45,6 @@ impl PartialEq for RelaySelection {
     /// A policy is the same when its name is.
     fn eq(&self, other: &Self) -> bool {
         let rest = |it: &Self| (it.parameters, it.standbys, it.probe_in_use, it.probe_idle, it.discovery);
-        self.policy.name() == other.policy.name() && rest(self) == rest(other)
+        self.policy.name() == other.policy.name() && rest(self) == rest(other) && self.hints == other.hints
     }
 }

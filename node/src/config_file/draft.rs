@@ -12,7 +12,7 @@ use super::origin::{Origin, Place};
 use super::problem::{Problem, Problems, excerpt, nearest, suggestion};
 use super::setting::{SETTINGS, Setting, TABLES, find};
 use super::value::{Fault, Raw, quoted};
-use super::{FILE_LIMIT, Override, Resolved, Settings};
+use super::{FILE_LIMIT, Override, Resolved, Settings, relay_hints};
 use crate::config::Reachability;
 
 /// Problems that are reported at once. Who has more has given a wrong file.
@@ -225,6 +225,9 @@ impl Draft {
         ];
         for (key, found, whole, most) in shares.into_iter().filter(|(_, found, _, most)| found > most) {
             self.wrong("relay", key, format!("found {found}, expected at most relay.{whole}, {most}"));
+        }
+        if let Some(message) = relay_hints::stray(&self.settings.node) {
+            self.wrong("relay", "hints", message);
         }
     }
 

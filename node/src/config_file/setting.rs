@@ -354,6 +354,13 @@ pub(super) static SETTINGS: &[Setting] = &[
     .with_example("{ absolute_margin = 0.05, relative_margin = 0.3 }"),
     Setting::new(
         "relay",
+        "hints",
+        Field::RelayHints(|all| &mut all.node.relay_selection.hints),
+        "The round-trip times that the places of relays suggest, by peer id. Only \"geographic_hint\" looks at them.",
+    )
+    .with_example("{ 12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN = \"40ms\" }"),
+    Setting::new(
+        "relay",
         "standbys",
         Field::Count(0..=STANDBYS as u64, RELAY_STANDBYS),
         "Relays that are held beside the home, best in other networks: when the home dies, others reach this node through them.",

@@ -145,6 +145,7 @@ prefix_v6 = 48
 drain = "1m"
 policy = "lowest_latency"
 parameters = {{ absolute_margin = 0.05, best_n = 4 }}
+hints = {{ {peer} = "40ms" }}
 standbys = 2
 probe_in_use = "3s"
 probe_idle = "90s"

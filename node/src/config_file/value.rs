@@ -1,18 +1,19 @@
 //! Reading one value from the file, the environment or a flag, and showing it.
 
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bitcoin::FeeRate;
 use darkswap_connectivity::relay::policy::{self, Parameters, Policy};
-use libp2p::Multiaddr;
+use libp2p::{Multiaddr, PeerId};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::ice_servers::{self, ConfiguredServer};
 use super::problem::{excerpt, suggestion};
-use super::{Settings, address, bandwidth, relay_selection, trading, unit};
+use super::{Settings, address, bandwidth, relay_hints, relay_selection, trading, unit};
 use crate::config::{DayRate, ElectrumServer, PeerAddress, ServerAddress};
 
 /// Entries of one list. A node has no use for more, and each costs a socket or a connection.
@@ -65,6 +66,7 @@ pub(super) enum Field {
     OptionalPath(fn(&mut Settings) -> &mut Option<PathBuf>),
     RelayPolicy(fn(&mut Settings) -> &mut &'static dyn Policy),
     RelayParameters(fn(&mut Settings) -> &mut Parameters),
+    RelayHints(fn(&mut Settings) -> &mut BTreeMap<PeerId, Duration>),
     FeeRate(RangeInclusive<FeeRate>, fn(&mut Settings) -> &mut FeeRate),
     Duration(RangeInclusive<Duration>, fn(&mut Settings) -> &mut Duration),
     Count(RangeInclusive<u64>, Number),
@@ -122,6 +124,7 @@ impl Field {
             }
             Self::RelayPolicy(place) => *place(settings) = relay_selection::read_policy(raw)?,
             Self::RelayParameters(place) => *place(settings) = relay_selection::read_parameters(raw)?,
+            Self::RelayHints(place) => *place(settings) = relay_hints::read(raw)?,
             Self::FeeRate(range, place) => {
                 let fee_rate = raw.text().and_then(unit::parse_fee_rate).filter(|found| range.contains(found));
                 *place(settings) = fee_rate.ok_or_else(|| raw.unexpected(&self.expected()))?;
@@ -169,6 +172,7 @@ impl Field {
                 .into(),
             Self::RelayPolicy(place) => place(&mut settings).name().into(),
             Self::RelayParameters(place) => relay_selection::show_parameters(place(&mut settings)),
+            Self::RelayHints(place) => relay_hints::show(place(&mut settings)),
             Self::FeeRate(_, place) => unit::show_fee_rate(*place(&mut settings)).into(),
             Self::Duration(_, place) => unit::show_duration(*place(&mut settings)).into(),
             Self::Count(_, number) => i64::try_from((number.read)(&settings)).unwrap_or(i64::MAX).into(),
@@ -191,6 +195,7 @@ impl Field {
             Self::OptionalPath(_) => "a path, or nothing".to_owned(),
             Self::RelayPolicy(_) => "the name of a policy".to_owned(),
             Self::RelayParameters(_) => "a table of parameters".to_owned(),
+            Self::RelayHints(_) => relay_hints::EXPECTED.to_owned(),
             Self::FeeRate(..) => format!("a fee rate from {range}"),
             Self::Duration(..) => format!("a duration from {range}"),
             Self::Count(..) => format!("a number from {range}"),
@@ -219,7 +224,8 @@ impl Field {
             | Self::OptionalPath(_)
             | Self::Rate(_)
             | Self::RelayPolicy(_)
-            | Self::RelayParameters(_) => return None,
+            | Self::RelayParameters(_)
+            | Self::RelayHints(_) => return None,
         };
         Some(format!("\"{from}\" to \"{to}\""))
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::record::object;
 use crate::chain::ChainEvent;
 
 /// As every event: its name, then its fields. Evidence is text for people, `kind` is for programs.
@@ -19,10 +20,7 @@ pub(super) fn chain_record(event: &ChainEvent) -> Map<String, Value> {
             "from": from.hash.to_string(), "to": to.hash.to_string(), "height": to.height,
         }),
     };
-    match record {
-        Value::Object(record) => record,
-        other => Map::from_iter([("event".to_owned(), other)]),
-    }
+    object(record)
 }
 
 #[cfg(test)]

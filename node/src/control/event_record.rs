@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::chain_record::chain_record;
+use super::record::object;
 use super::relay_record::relay_record;
 use super::reply::{Path, QualityReport};
 use super::request::Payload;
@@ -27,9 +28,9 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::ReservationAccepted { relay, renewal, elapsed } => json!({
             "event": "reservation_accepted", "relay": text(relay), "renewal": renewal, "elapsed_seconds": seconds(elapsed),
         }),
-        Event::ReservationLost { relay, reason } => {
-            json!({"event": "reservation_lost", "relay": text(relay), "reason": reason})
-        }
+        Event::ReservationLost { relay, reason, asked } => json!({
+            "event": "reservation_lost", "relay": text(relay), "reason": reason, "asked_seconds": asked.as_ref().map(seconds),
+        }),
         Event::HomeRelay { from, to, reason } => json!({
             "event": "home_relay", "from": from.as_ref().map(text), "to": to.as_ref().map(text), "reason": reason.name(),
         }),
@@ -53,9 +54,9 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
             "event": "connection_closed", "peer": text(peer), "path": path_name(path), "sent_bytes": sent,
             "received_bytes": received, "reason": reason,
         }),
-        Event::PathChanged { peer, from, to, elapsed, transport } => json!({
+        Event::PathChanged { peer, from, to, elapsed, transport, relayed } => json!({
             "event": "path_changed", "peer": text(peer), "from": from.as_ref().map(path_name), "to": to.as_ref().map(path_name),
-            "elapsed_seconds": seconds(elapsed), "transport": transport.as_ref().map(transport_name),
+            "elapsed_seconds": seconds(elapsed), "transport": transport.as_ref().map(transport_name), "relayed_bytes": relayed,
         }),
         Event::Doubt { peer, path, state, silent } => json!({
             "event": "doubt", "peer": text(peer), "path": path_name(path), "state": state.name(), "silent_seconds": seconds(silent),
@@ -141,10 +142,7 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
         Event::Trade(event) => return trade_record(event),
         Event::Chain(event) => return chain_record(event),
     };
-    match record {
-        Value::Object(record) => record,
-        other => Map::from_iter([("event".to_owned(), other)]),
-    }
+    object(record)
 }
 
 fn text(value: &impl ToString) -> String {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::record::object;
 use crate::event::RelayServerEvent;
 
 /// As [`event_record`](super::event_record), for what happens in a relay.
@@ -29,8 +30,5 @@ pub(super) fn relay_record(event: &RelayServerEvent) -> Map<String, Value> {
         }),
         RelayServerEvent::Drained { cut } => json!({"event": "drained", "size": cut}),
     };
-    match record {
-        Value::Object(record) => record,
-        other => Map::from_iter([("event".to_owned(), other)]),
-    }
+    object(record)
 }

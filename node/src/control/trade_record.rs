@@ -3,6 +3,8 @@
 use darkswap_trader::command::{BalanceReport, EtchingReport, TradeEvent};
 use serde_json::{Map, Value, json};
 
+use super::record::object;
+
 /// As every event: its name, then its fields. Ids are hex, bitcoin is satoshis, times are numbers of seconds. Units of assets are text:
 /// they have up to 128 bits, more than a number in JSON is sure to keep.
 pub(super) fn trade_record(event: &TradeEvent) -> Map<String, Value> {
@@ -31,10 +33,7 @@ pub(super) fn trade_record(event: &TradeEvent) -> Map<String, Value> {
         TradeEvent::EtchingMoved(report) => etching_record(report),
         TradeEvent::Balance(balance) => balance_record(balance),
     };
-    match record {
-        Value::Object(record) => record,
-        other => Map::from_iter([("event".to_owned(), other)]),
-    }
+    object(record)
 }
 
 fn etching_record(report: &EtchingReport) -> Value {

@@ -258,4 +258,7 @@ pub mod dht {
     pub const RELAYS_PER_SEARCH: usize = 32;
     /// Found relays that are kept in mind; the one that was confirmed longest ago makes room.
     pub const RELAYS_FOUND: usize = 64;
+    /// How long a found relay that drains is left alone at least: until the servers that name it have heard of the drain, and not so long
+    /// that one that started anew is missed.
+    pub const DRAINED: Duration = Duration::from_secs(120);
 }

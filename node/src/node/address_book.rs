@@ -6,6 +6,7 @@ use darkswap_core::path::{Known, PathKind};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
+use crate::transport::address::is_relayed;
 use crate::transport::webrtc::signalled::address as signalled;
 
 /// Addresses of one peer, newest last, bounded.
@@ -67,11 +68,6 @@ impl AddressBook {
         let global = self.direct.iter().any(is_global);
         Known { global, private: !global && !self.direct.is_empty(), relayed: !self.relayed.is_empty() }
     }
-}
-
-/// Whether an address goes through a relay.
-pub(super) fn is_relayed(address: &Multiaddr) -> bool {
-    address.iter().any(|protocol| protocol == Protocol::P2pCircuit)
 }
 
 /// Whether an address is routed everywhere: a name, or an IP address outside the private, shared and local ranges.

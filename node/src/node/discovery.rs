@@ -11,13 +11,13 @@
 //! | `relays` | the search for relays |
 //! | `lookup` | the search for a peer |
 //! | `store` | what a server keeps for others |
+//! | `withdrawal` | that a relay that drains is not named any more |
 
 mod lookup;
 mod relays;
 mod schedule;
 mod store;
-
-use std::net::IpAddr;
+mod withdrawal;
 
 use darkswap_connectivity::prefix::{Prefix, PrefixLengths};
 use darkswap_core::Time;
@@ -27,16 +27,17 @@ use libp2p::multihash::Multihash;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, kad};
 
-use super::address_book::is_relayed;
 use super::{Node, random};
 use crate::config::{Config, Reachability};
 use crate::event::{Event, Misbehaviour};
 use crate::peer_record::{self, RecordError};
+use crate::transport::address::{host, is_relayed};
 use crate::transport::webrtc::signalled::address::is_signalled;
 pub(super) use lookup::Lookup;
 use relays::RelaySearch;
 use schedule::Publication;
 pub(super) use store::Store;
+use withdrawal::Withdrawal;
 
 /// Under which relays announce themselves: the SHA-256 of `/darkswap/relay/1`. The number is that of the services that a relay of this
 /// network offers; relays that offer others announce themselves elsewhere.
@@ -62,7 +63,7 @@ pub(super) struct Discovery {
     announcement: Publication,
     announcing: Option<kad::QueryId>,
     /// A relay that drains is not announced any more.
-    draining: bool,
+    withdrawal: Withdrawal,
     /// Our peer record.
     record: Publication,
     putting: Option<kad::QueryId>,
@@ -85,7 +86,7 @@ impl Discovery {
             enabled: config.discovery,
             announcement,
             announcing: None,
-            draining: false,
+            withdrawal: Withdrawal::default(),
             record,
             putting: None,
             sequence: 0,
@@ -136,20 +137,13 @@ impl Node {
         }
     }
 
-    /// This relay serves no newcomers any more: it is not announced again. Others forget it within
-    /// [`PROVIDER_LIFETIME`](crate::limits::fixed::dht::PROVIDER_LIFETIME).
-    pub(super) fn withdraw_relay(&mut self) {
-        self.discovery.draining = true;
-        self.announced_changed();
-    }
-
     /// Announces this node as a relay, if it is one that others reach.
     fn announce_relay(&mut self, now: Time) {
         if !self.discovery.announcement.is_due(now) {
             return;
         }
         let reached = self.swarm.external_addresses().any(|address| !is_relayed(address));
-        let serves = self.config.relay_server && !self.discovery.draining && reached;
+        let serves = self.config.relay_server && matches!(self.discovery.withdrawal, Withdrawal::None) && reached;
         let Some(dht) = self.swarm.behaviour_mut().kad.as_mut() else { return self.discovery.announcement.rest() };
         if !serves || dht.mode() != kad::Mode::Server {
             dht.stop_providing(&relay_key());
@@ -216,6 +210,7 @@ impl Node {
                 let (now, random) = (self.now(), random(self.runtime.as_ref()));
                 self.discovery.announcing = None;
                 self.discovery.announcement.ended(now, result.is_ok() && reached, random);
+                self.tell_withdrawal();
             }
             kad::QueryResult::PutRecord(result) if self.discovery.putting == Some(id) => {
                 let (now, random) = (self.now(), random(self.runtime.as_ref()));
@@ -289,12 +284,7 @@ fn kind(error: &RecordError) -> Misbehaviour {
 
 /// The prefix of the IP address at the beginning of an address.
 fn prefix(address: &Multiaddr) -> Option<Prefix> {
-    let ip: IpAddr = match address.iter().next()? {
-        Protocol::Ip4(ip) => ip.into(),
-        Protocol::Ip6(ip) => ip.into(),
-        _ => return None,
-    };
-    Some(PrefixLengths::default().of(ip))
+    Some(PrefixLengths::default().of(host(address)?))
 }
 
 /// The addresses to tell others, without our own peer id at their end: circuits first, since they are what the record is for.

@@ -135,7 +135,8 @@ impl Node {
             Output::Changed { from, to, elapsed } => {
                 let peer = self.peer(id);
                 let transport = peer.best().map(|connection| connection.transport);
-                self.report(Event::PathChanged { peer: id, from, to, elapsed, transport });
+                let relayed = peer.relayed_bytes();
+                self.report(Event::PathChanged { peer: id, from, to, elapsed, transport, relayed });
                 self.note_path(id, to);
             }
             Output::Failed { .. } => match self.lookups.get_mut(&id) {
@@ -232,8 +233,10 @@ impl Node {
         self.attempts.insert(request, (id, message));
     }
 
-    /// Tells the sender that a message is not tried any more.
+    /// Takes a message from the outbox, if it is still there, and tells the sender that it is not tried any more.
     pub(super) fn give_up(&mut self, id: PeerId, message: MessageId, reason: String) {
+        let now = self.now();
+        self.peer(id).outbox.acknowledged(now, message);
         if let Some(submitted) = self.peer(id).receipts.remove(&message) {
             let _ = submitted.answer.send(Err(CommandError::NotAcknowledged { peer: id, reason: reason.clone() }));
         }
@@ -244,9 +247,8 @@ impl Node {
 
     /// Tells a peer's machine what is known of its addresses.
     pub(super) fn addresses_changed(&mut self, id: PeerId) {
-        let through_own_relays = !self.relays.circuits_to(id).is_empty();
         let mut known = self.peer(id).book.known();
-        known.relayed |= through_own_relays;
+        known.relayed |= self.relays.leads_to(id);
         self.input(id, Input::Addresses(known));
     }
 }

@@ -70,9 +70,21 @@ pub(super) struct Submitted {
 impl Peer {
     /// The connection behind the best path: the oldest of the best kind.
     pub(super) fn best(&self) -> Option<&Connection> {
+        self.best_entry().map(|(_, connection)| connection)
+    }
+
+    /// The same with its key.
+    pub(super) fn best_entry(&self) -> Option<(ConnectionKey, &Connection)> {
         let kind = self.path.best()?;
-        let of_kind = || self.connections.values().filter(|connection| connection.kind == kind);
-        of_kind().find(|connection| !connection.disturbed).or_else(|| of_kind().next())
+        let of_kind = || self.connections.iter().filter(|(_, connection)| connection.kind == kind);
+        let (key, connection) = of_kind().find(|(_, it)| !it.disturbed).or_else(|| of_kind().next())?;
+        Some((*key, connection))
+    }
+
+    /// Bytes that its open relayed connections carried, in both directions.
+    pub(super) fn relayed_bytes(&self) -> u64 {
+        let relayed = self.connections.values().filter(|connection| connection.kind == PathKind::Relayed);
+        relayed.map(|connection| connection.meter.measure()).map(|carried| carried.sent + carried.received).sum()
     }
 
     /// When something has to be done for this peer if nothing else happens.

@@ -190,10 +190,8 @@ impl Node {
                 }
             }
             Output::Answer { ticket, result } => self.on_pool_answer(ticket, result),
-            // Tickets are returned with the answer; holds keep the entry.
-            Output::Broken { ticket } => {
-                self.pool.waiting.remove(&ticket);
-            }
+            // Its answer came before and took the ticket; holds keep the entry.
+            Output::Broken { .. } => {}
         }
     }
 

@@ -21,7 +21,7 @@ use super::peer::{Connection, Peer};
 use crate::event::Event;
 use crate::handle::ConnectionQuality;
 use crate::limits::fixed::ping;
-use crate::transport::metered::relay_of;
+use crate::transport::address::relay_of;
 
 /// How often a connection's quality is reported while its class stays the same.
 const REPORT: Duration = Duration::from_secs(60);
@@ -163,9 +163,8 @@ impl Node {
 
 /// The best connection to a peer, and the relay it goes through.
 fn best(peer: &Peer) -> Option<(ConnectionKey, Option<PeerId>)> {
-    let best = peer.best()?;
-    let (key, _) = peer.connections.iter().find(|(_, connection)| connection.id == best.id)?;
-    Some((*key, relay(&best.meter.measure())))
+    let (key, best) = peer.best_entry()?;
+    Some((key, relay(&best.meter.measure())))
 }
 
 fn relay(measured: &Measurement<PeerId>) -> Option<PeerId> {

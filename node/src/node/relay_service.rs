@@ -49,7 +49,7 @@ impl Node {
             return;
         }
         relay.drain(within);
-        self.withdraw_relay();
+        self.withdraw_relay(within);
         self.draining.retain(|waiting| !waiting.is_closed());
         if self.draining.len() < WAITING {
             self.draining.push(answer);

@@ -6,6 +6,7 @@
 //! | `choice` | carries outputs of one machine into the other, and out to libp2p |
 //! | `visit` | connections that are made for relays only, and closed again |
 //! | `probe` | the load protocol, as the one who asks and the one who answers |
+//! | `draining` | relays that are about to stop, and this one when it is |
 //! | `direct` | keeps the load protocol from circuits |
 //! | `status` | what people are shown |
 //! | `circuit` | libp2p's part: what it may see of listeners, and what identify may tell |
@@ -16,6 +17,7 @@
 mod choice;
 mod circuit;
 mod direct;
+mod draining;
 mod probe;
 mod status;
 #[cfg(test)]
@@ -23,7 +25,7 @@ mod tests;
 mod visit;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::time::Duration;
 
 use darkswap_connectivity::relay::estimate::{self, Origin};
 use darkswap_connectivity::relay::reservation;
@@ -40,6 +42,7 @@ pub(super) use direct::Direct;
 use crate::config::{Config, Reachability};
 use crate::limits::fixed::identify::OBSERVATION;
 use crate::limits::fixed::relay::{ADDRESSES, CIRCUITS, RETRY, SETTLED};
+use crate::transport::address::host;
 use probe::Question;
 
 /// The relays of a node.
@@ -48,6 +51,8 @@ pub(super) struct Relays {
     estimates: estimate::Machine<PeerId>,
     reservations: reservation::Machine<PeerId>,
     known: BTreeMap<PeerId, Relay>,
+    /// What an operator says of where relays are.
+    hints: BTreeMap<PeerId, Duration>,
     /// Listeners of reservations, the newest of each relay and those that it replaced.
     listeners: Vec<(ListenerId, PeerId)>,
     /// Questions about load under way.
@@ -58,8 +63,8 @@ pub(super) struct Relays {
     closing: BTreeSet<ConnectionId>,
     /// The relays whose circuits are announced, the home first.
     announced: Vec<PeerId>,
-    /// The relays with a slot, as the estimates know them.
-    used: BTreeSet<PeerId>,
+    /// The relays with a slot, as the estimates know them, in the order of the reservations.
+    used: Vec<PeerId>,
     /// Whether the estimates changed since the reservations heard of them.
     is_news: bool,
     /// Until when the choice waits for the first estimates.
@@ -133,12 +138,13 @@ impl Relays {
             estimates: estimate::Machine::new(probes, seed()),
             reservations: reservation::Machine::new(choice, seed()),
             known: BTreeMap::new(),
+            hints: selection.hints.clone(),
             listeners: Vec::new(),
             questions: BTreeMap::new(),
             circuits: BTreeMap::new(),
             closing: BTreeSet::new(),
             announced: Vec::new(),
-            used: BTreeSet::new(),
+            used: Vec::new(),
             is_news: false,
             settled: None,
             observed: None,
@@ -178,8 +184,9 @@ impl Relays {
                 relay.addresses.push(address.clone());
             }
         }
-        let addresses = relay.addresses.iter().filter_map(ip).collect();
-        self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses, hint: None });
+        let addresses = relay.addresses.iter().filter_map(host).collect();
+        let hint = self.hints.get(&peer).copied();
+        self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses, hint });
     }
 
     /// The host has other addresses: every reservation is renewed.
@@ -190,8 +197,8 @@ impl Relays {
     /// A connection shows where a relay is of which only a name was known.
     fn located(&mut self, now: Time, peer: PeerId, address: &Multiaddr) {
         let Some(relay) = self.known.get(&peer) else { return };
-        if let Some(ip) = ip(address)
-            && !relay.addresses.iter().any(|address| self::ip(address).is_some())
+        if let Some(ip) = host(address)
+            && !relay.addresses.iter().any(|address| host(address).is_some())
         {
             let origin = relay.origin;
             self.tell(now, estimate::Input::Learnt { relay: peer, origin, addresses: vec![ip], hint: None });
@@ -242,18 +249,14 @@ impl Relays {
         relays.filter_map(|relay| self.circuit(relay)).map(|it| it.with(Protocol::P2p(peer))).take(CIRCUITS).collect()
     }
 
+    /// Whether there is such a circuit.
+    pub(super) fn leads_to(&self, peer: PeerId) -> bool {
+        self.known.iter().any(|(relay, entry)| *relay != peer && !entry.addresses.is_empty())
+    }
+
     /// What is listened on for a reservation.
     fn circuit(&self, relay: PeerId) -> Option<Multiaddr> {
         let address = self.known.get(&relay)?.addresses.first()?;
         Some(address.clone().with(Protocol::P2p(relay)).with(Protocol::P2pCircuit))
-    }
-}
-
-/// The address of the host, where it is given as such.
-fn ip(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
     }
 }

@@ -178,7 +178,7 @@ impl Node {
     }
 
     /// Gives messages back to the outbox, which tries again.
-    fn attempts_failed(&mut self, peer: PeerId, messages: impl IntoIterator<Item = MessageId>) {
+    pub(super) fn attempts_failed(&mut self, peer: PeerId, messages: impl IntoIterator<Item = MessageId>) {
         let now = self.now();
         for message in messages {
             self.ended(peer, doubt::Request::Message(message.sequence));

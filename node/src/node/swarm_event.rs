@@ -11,7 +11,6 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{PeerId, autonat, dcutr, gossipsub, identify, kad, ping, request_response};
 
-use super::address_book::is_relayed;
 use super::behaviour::BehaviourEvent;
 use super::doubt::Request;
 use super::peer::Connection;
@@ -24,6 +23,7 @@ use crate::limits::fixed::identify::{AGENT, OWN_ADDRESSES};
 use crate::message_codec::{Message, Refused};
 use crate::trading::codec;
 use crate::transport;
+use crate::transport::address::is_relayed;
 use crate::transport::webrtc::signalled::address as signalled;
 
 impl Node {
@@ -368,18 +368,16 @@ impl Node {
         answer: Acknowledgement,
     ) {
         let Some((_, message)) = self.attempts.remove(&request) else { return };
-        let now = self.now();
         self.heard(connection);
-        self.ended(id, Request::Message(message.sequence));
         let path = self.path_of(connection).unwrap_or(PathKind::Direct);
         if answer.id != message {
             let evidence = format!("found an acknowledgement of {}, expected one of {message}", answer.id);
             self.report(Event::Misbehaviour { peer: id, kind: Misbehaviour::Unsolicited, evidence });
-            self.peer(id).outbox.attempt_failed(now, message);
-            self.drive(id);
-            return;
+            self.attempts_failed(id, [message]);
+        } else {
+            self.ended(id, Request::Message(message.sequence));
+            self.settle(id, message, answer.verdict, path);
         }
-        self.settle(id, message, answer.verdict, path);
         self.drive(id);
     }
 
@@ -409,13 +407,10 @@ impl Node {
             self.report(Event::Misbehaviour { peer: id, kind, evidence });
         }
         let Some((_, message)) = self.attempts.remove(&request) else { return };
-        self.ended(id, Request::Message(message.sequence));
-        let now = self.now();
         if matches!(error, OutboundFailure::UnsupportedProtocols) {
-            self.peer(id).outbox.acknowledged(now, message);
             self.give_up(id, message, "the peer does not speak the message protocol".to_owned());
         } else {
-            self.peer(id).outbox.attempt_failed(now, message);
+            self.attempts_failed(id, [message]);
         }
         self.drive(id);
     }

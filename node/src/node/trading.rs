@@ -209,16 +209,12 @@ impl Node {
     /// Sends a step of reconciliation, or answers that there is no path.
     pub(super) fn send_step(&mut self, token: u64, to: PeerId, bytes: Bytes) -> Option<Request> {
         let size = bytes.len();
-        let request = match self.swarm.behaviour_mut().sync.as_mut() {
-            Some(sync) if self.peers.get(&to).is_some_and(|peer| peer.path.best().is_some()) => {
-                Some(sync.send_request(&to, Ok(bytes)))
-            }
-            _ => None,
-        };
-        let Some(request) = request else {
+        let has_path = self.has_path(to);
+        let Some(sync) = self.swarm.behaviour_mut().sync.as_mut().filter(|_| has_path) else {
             self.step_unanswered(token);
             return None;
         };
+        let request = sync.send_request(&to, Ok(bytes));
         if let Some(trades) = self.trades.as_mut() {
             trades.questions.insert(request, token);
         }

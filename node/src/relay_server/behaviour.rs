@@ -16,7 +16,6 @@ use darkswap_connectivity::relay::server::{Circuit, Denied, Limits, Output};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::identity::Keypair;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
 use libp2p::swarm::derive_prelude::Either;
 use libp2p::swarm::{
@@ -34,6 +33,7 @@ use super::status::RelayService;
 use crate::Runtime;
 use crate::event::{CircuitEnd, CircuitRefusal, Misbehaviour, RelayServerEvent, ReservationEnd};
 use crate::limits::fixed::relay_server::{ACCOUNTS, REQUESTS};
+use crate::transport::address::{host, is_relayed};
 
 /// Serves as a relay.
 #[derive(Debug)]
@@ -205,7 +205,7 @@ impl Behaviour {
 
     fn on_established(&mut self, peer: PeerId, connection: ConnectionId, address: &Multiaddr) {
         // A transport without addresses counts as one network.
-        let address = ip(address).unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+        let address = host(address).unwrap_or(Ipv6Addr::UNSPECIFIED.into());
         self.connections.insert(connection, (peer, address));
     }
 
@@ -260,19 +260,6 @@ impl Behaviour {
     }
 }
 
-/// The address of a host that a multiaddress begins with.
-fn ip(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    }
-}
-
-fn is_relayed(address: &Multiaddr) -> bool {
-    address.iter().any(|part| part == Protocol::P2pCircuit)
-}
-
 impl NetworkBehaviour for Behaviour {
     type ConnectionHandler = Either<Handler, dummy::ConnectionHandler>;
     type ToSwarm = Event;
@@ -284,7 +271,7 @@ impl NetworkBehaviour for Behaviour {
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         // Behind a circuit is a relay's address, not the peer's.
-        let Some(address) = ip(remote).filter(|_| !is_relayed(local)) else { return Ok(()) };
+        let Some(address) = host(remote).filter(|_| !is_relayed(local)) else { return Ok(()) };
         let accepted = self.shared.ask(|now, server| server.accept(now, address));
         accepted.map_err(|denied| {
             self.count("accepts");

@@ -1,11 +1,43 @@
-//! Multiaddresses to socket addresses and back, for transports that accept exactly one shape.
+//! Multiaddresses to socket addresses and back, for transports that accept exactly one shape; and what any address tells.
 
 use std::net::{IpAddr, SocketAddr};
 
 use darkswap_webrtc::certificate::Fingerprint;
+use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
 use libp2p::multihash::Multihash;
 use libp2p::{Multiaddr, PeerId};
+
+/// Whether an address goes through a relay.
+pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|protocol| protocol == Protocol::P2pCircuit)
+}
+
+/// The relay of a circuit's address: the last peer before `/p2p-circuit`.
+pub(crate) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
+    let mut relay = None;
+    for protocol in address {
+        match protocol {
+            Protocol::P2p(peer) => relay = Some(peer),
+            Protocol::P2pCircuit => return relay,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The relay that carries a connection. Of an inbound one it is in our own address, which is where the relay was listened on.
+pub(crate) fn carrier(point: &ConnectedPoint) -> Option<PeerId> {
+    match point {
+        ConnectedPoint::Dialer { address, .. } => relay_of(address),
+        ConnectedPoint::Listener { local_addr, .. } => relay_of(local_addr),
+    }
+}
+
+/// The IP address of the host that an address begins with, where it is given as such.
+pub(crate) fn host(address: &Multiaddr) -> Option<IpAddr> {
+    ip(&address.iter().next()?)
+}
 
 /// `/ip4/../tcp/..`, with or without `/p2p/..` behind it, and nothing else.
 pub(super) fn tcp(address: &Multiaddr) -> Option<SocketAddr> {
@@ -160,6 +192,19 @@ mod tests {
     }
 
     #[test]
+    fn the_relay_of_a_circuit_is_the_last_peer_before_it() {
+        let [relay, peer, other] = [(); 3].map(|()| PeerId::random());
+        let address = |text: String| text.parse::<Multiaddr>().unwrap();
+        let direct = address(format!("/ip4/10.0.0.1/udp/7/quic-v1/p2p/{peer}"));
+        let circuit = address(format!("/ip4/10.0.0.1/tcp/7/p2p/{other}/p2p/{relay}/p2p-circuit/p2p/{peer}"));
+        assert_eq!((relay_of(&direct), relay_of(&circuit)), (None, Some(relay)));
+        assert_eq!(relay_of(&address(format!("/p2p-circuit/p2p/{peer}"))), None, "its relay is not told");
+        let inbound = ConnectedPoint::Listener { local_addr: circuit.clone(), send_back_addr: direct.clone() };
+        let outward = ConnectedPoint::Listener { local_addr: direct, send_back_addr: circuit };
+        assert_eq!((carrier(&inbound), carrier(&outward)), (Some(relay), None));
+    }
+
+    #[test]
     fn a_certificate_hash_other_than_sha_256_is_not_dialled() {
         let hash = Multihash::wrap(0x13, &[7; 64]).unwrap();
         let address = from_webrtc("10.0.0.1:7".parse().unwrap()).with(Protocol::Certhash(hash));
@@ -187,6 +232,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_address_is_taken_whole_by_one_transport_or_by_none(address in arbitrary::multiaddr()) {
+            prop_assert!(is_relayed(&address) || relay_of(&address).is_none());
             let (tcp, quic) = (tcp(&address), quic(&address));
             let (listener, server) = (webrtc_listener(&address), webrtc_server(&address));
             let taken = [tcp.is_some(), quic.is_some(), listener.is_some(), server.is_some()];
@@ -198,7 +244,7 @@ mod tests {
                 prop_assert_eq!(from_webrtc_server(server.socket, &server.fingerprint), bare(&address));
             }
             if let Some(socket) = tcp {
-                prop_assert_eq!(from_tcp(socket), bare(&address));
+                prop_assert_eq!((from_tcp(socket), Some(socket.ip())), (bare(&address), host(&address)));
             }
             if let Some(socket) = quic {
                 prop_assert_eq!(from_quic(socket), bare(&address));

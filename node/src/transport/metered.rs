@@ -23,7 +23,7 @@ use libp2p::core::muxing::{StreamMuxer, StreamMuxerBox, StreamMuxerEvent, Substr
 use libp2p::core::transport::Boxed;
 
 use libp2p::{PeerId, Transport as _};
-pub(crate) use registry::{Meters, SharedMeter, relay as relay_of};
+pub(crate) use registry::{Meters, SharedMeter};
 use substream::Substream;
 pub(crate) use throttle::Throttle;
 use throttle::{Connection, Gate};

@@ -4,7 +4,7 @@
 //! libp2p's, rustls' and quinn's. The published `libp2p-tcp` and `libp2p-quic` open operating-system sockets themselves, which
 //! is why these exist; they speak the same protocols.
 
-mod address;
+pub(crate) mod address;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 pub(crate) mod metered;

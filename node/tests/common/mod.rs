@@ -1,5 +1,7 @@
 //! A node on real sockets of this machine, with everything that it reports.
 
+mod wait;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,21 +39,8 @@ impl Running {
         Self { handle, events }
     }
 
-    pub(crate) async fn wait<T>(&mut self, what: &str, mut found: impl FnMut(&Event) -> Option<T>) -> T {
-        let mut seen = Vec::new();
-        let waiting = async {
-            loop {
-                let event = self.events.recv().await.expect("the node runs");
-                match found(&event) {
-                    Some(found) => return found,
-                    None => seen.push(event),
-                }
-            }
-        };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(found) => found,
-            Err(_) => panic!("no {what}; saw {seen:#?}"),
-        }
+    pub(crate) async fn wait<T>(&mut self, what: &str, found: impl FnMut(&Event) -> Option<T>) -> T {
+        wait::wait(&mut self.events, PATIENCE, what, found).await
     }
 
     pub(crate) async fn address(&mut self) -> Multiaddr {

@@ -60,6 +60,8 @@ pub const LIFE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::fr
 pub const EVERY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3_600);
 /// Duration of a fault.
 pub const FAULT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3_600);
+/// Within which time a relay drains: notices count in seconds, and a day is the longest.
+pub const DRAIN: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
 /// Payload of a message: what the node accepts.
 pub const MESSAGE: RangeInclusive<u64> = 1..=1 << 20;
 /// Data channels that one action opens between a pair at once: what a node lets a peer have.

@@ -35,6 +35,8 @@ pub(crate) struct FaultSpec {
 pub(crate) enum FaultSpecKind {
     Partition(Vec<Vec<HostIndex>>),
     Crash(Vec<HostIndex>),
+    /// Relays, and within which time.
+    Drain(Vec<HostIndex>, Duration),
     LinkFlap(Vec<HostIndex>),
     ResetSite(usize),
     ResetNatsOf(Vec<HostIndex>),
@@ -54,9 +56,10 @@ pub(crate) enum FaultSpecKind {
 }
 
 /// The actions of a fault entry.
-pub(crate) const KINDS: [&str; 12] = [
+pub(crate) const KINDS: [&str; 13] = [
     "partition",
     "crash",
+    "drain",
     "churn",
     "link_flap",
     "region_outage",
@@ -68,6 +71,7 @@ pub(crate) const KINDS: [&str; 12] = [
     "reorg",
     "evict",
 ];
+const DETAILS: [&str; 9] = ["link", "within", "blocks", "how", "forget", "when", "of", "at", "for"];
 /// The words of a scenario for lies about the chain.
 const LIES: [(&str, ChainLie); 5] = [
     ("hide", ChainLie::Hide),
@@ -77,31 +81,18 @@ const LIES: [(&str, ChainLie); 5] = [
     ("swallow", ChainLie::Swallow),
 ];
 
-pub(crate) const FAULT: Section = Section {
-    name: "a fault",
-    fields: &[
-        "partition",
-        "crash",
-        "churn",
-        "link_flap",
-        "region_outage",
-        "nat_reset",
-        "readdress",
-        "impair",
-        "lag",
-        "lie",
-        "reorg",
-        "evict",
-        "link",
-        "blocks",
-        "how",
-        "forget",
-        "when",
-        "of",
-        "at",
-        "for",
-    ],
-};
+pub(crate) const FAULT: Section = Section { name: "a fault", fields: &fields() };
+
+/// The action is the name of a field; the others say more about it.
+const fn fields() -> [&'static str; KINDS.len() + DETAILS.len()] {
+    let mut fields = [""; KINDS.len() + DETAILS.len()];
+    let mut index = 0;
+    while index < fields.len() {
+        fields[index] = if index < KINDS.len() { KINDS[index] } else { DETAILS[index - KINDS.len()] };
+        index += 1;
+    }
+    fields
+}
 
 /// What faults may refer to.
 #[derive(Debug, Clone, Copy)]
@@ -123,19 +114,23 @@ pub(crate) fn read(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -
     faults.into_iter().map(|(_, fault)| fault).collect()
 }
 
-/// A host that comes and goes must not crash besides: it may be down already.
+/// A host that comes and goes, or drains, must not stop by another fault as well: it may be down already.
 fn once(faults: &[(&Node, FaultSpec)], directory: &Directory, problems: &mut Problems<'_>) {
     let stopped = |fault: &FaultSpec| match &fault.kind {
         FaultSpecKind::Churn(churn) => churn.hosts.clone(),
-        FaultSpecKind::Crash(hosts) => hosts.clone(),
+        FaultSpecKind::Crash(hosts) | FaultSpecKind::Drain(hosts, _) => hosts.clone(),
         _ => Vec::new(),
     };
     for (index, (node, fault)) in faults.iter().enumerate() {
-        let FaultSpecKind::Churn(churn) = &fault.kind else { continue };
+        let does = match &fault.kind {
+            FaultSpecKind::Churn(_) => "comes and goes",
+            FaultSpecKind::Drain(..) => "drains",
+            _ => continue,
+        };
         let others = faults.iter().enumerate().filter(|(other, _)| *other != index);
         let others: BTreeSet<HostIndex> = others.flat_map(|(_, (_, other))| stopped(other)).collect();
-        if let Some(twice) = churn.hosts.iter().find(|host| others.contains(host)) {
-            let found = format!("{} that comes and goes, and stops by another fault", quote(&directory.hosts[twice.0]));
+        if let Some(twice) = stopped(fault).iter().find(|host| others.contains(host)) {
+            let found = format!("{} that {does}, and stops by another fault", quote(&directory.hosts[twice.0]));
             problems.add(node.place, found, "each host in one of them");
         }
     }
@@ -157,6 +152,7 @@ fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<F
     };
     for (only, field, reason) in [
         ("impair", "link", "only `impair` changes a link"),
+        ("drain", "within", "only `drain` takes notice"),
         ("lag", "blocks", "only `lag` is so many blocks behind"),
         ("lie", "how", "only `lie` has several ways"),
         ("reorg", "forget", "only `reorg` returns transactions"),
@@ -169,6 +165,7 @@ fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<F
     let kind = match *name {
         "partition" => FaultSpecKind::Partition(groups(target, scene.directory, problems)?),
         "crash" => FaultSpecKind::Crash(hosts(problems)?),
+        "drain" => drain(target, &fields, (at, scene), problems)?,
         "link_flap" => {
             fields.require("for", problems)?;
             FaultSpecKind::LinkFlap(hosts(problems)?)
@@ -205,6 +202,27 @@ fn fault(node: &Node, scene: Scene<'_>, problems: &mut Problems<'_>) -> Option<F
     };
     let when = moment::read(&fields, crashed, (scene.directory, scene.servers), problems)?;
     Some(FaultSpec { at, when, lasts, target: describe(target), kind })
+}
+
+/// Relays that stop in good order: told beforehand, and not back within the run.
+fn drain(
+    target: &Node,
+    fields: &Fields<'_>,
+    (at, scene): (Duration, Scene<'_>),
+    problems: &mut Problems<'_>,
+) -> Option<FaultSpecKind> {
+    fields.refuse("for", "a relay that has drained does not come back", problems);
+    fields.refuse("when", "a relay drains at a time", problems);
+    let relays = scene.servers.require_relays(target, scene.directory, problems);
+    let node = fields.require("within", problems)?;
+    let within = value::duration(node, bound::DRAIN, problems)?;
+    if at + within > scene.duration {
+        let found = format!("a drain that outlasts the run of {}", unit::format_duration(scene.duration));
+        let most = unit::format_duration(scene.duration.saturating_sub(at));
+        problems.add(node.place, found, format!("at most {most}"));
+        return None;
+    }
+    Some(FaultSpecKind::Drain(relays?, within))
 }
 
 /// A fault of the chain, or of those who tell about it.

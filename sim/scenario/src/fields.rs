@@ -55,6 +55,11 @@ impl<'n> Fields<'n> {
         self.entries.iter().find(|(key, _)| is(key)).map(|(key, value)| (key, value))
     }
 
+    /// Whether there is no field at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The value of a field, when it is there.
     pub(crate) fn find(&self, name: &'static str) -> Option<&'n Node> {
         self.entry(name).map(|(_, value)| value)

@@ -32,6 +32,7 @@
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
+mod bandwidth;
 pub mod bound;
 mod capacity;
 mod chain;
@@ -92,6 +93,8 @@ pub const SECTIONS: &[Section] = &[
     relay_selection::SELECTION_PARAMETERS,
     capacity::CAPACITY,
     conduct::CONDUCT,
+    bandwidth::BANDWIDTH,
+    bandwidth::RATE_SPAN,
     load::LOAD,
     load::CONNECT,
     load::MESSAGE,

@@ -16,7 +16,7 @@ use crate::mix::Mix;
 use crate::nat::{INTERNET, Nat, PUBLIC};
 use crate::problem::{Problems, quote};
 use crate::site::{Kinds, SiteSpec};
-use crate::topology::{Conduct, HostIndex, RelaySelection, Role, Service, Trader, Transport};
+use crate::topology::{Bandwidth, Conduct, HostIndex, RelaySelection, Role, Service, Trader, Transport};
 use crate::tree::{Kind, Node};
 use crate::{names, value};
 
@@ -46,6 +46,7 @@ pub(crate) struct Population {
     pub(crate) relay_selection: Option<RelaySelection>,
     pub(crate) capacity: Option<Limits>,
     pub(crate) conduct: Option<Conduct>,
+    pub(crate) bandwidth: Option<Bandwidth>,
 }
 
 /// Hosts of the scenario that others depend on, by what they do.
@@ -96,15 +97,35 @@ impl Servers {
         directory: &Directory,
         problems: &mut Problems<'_>,
     ) -> Option<Vec<HostIndex>> {
-        let selected = directory.select(node, problems)?;
-        if let Some(other) = selected.iter().find(|host| !self.indexers.contains(host)) {
-            let name = quote(&directory.hosts[other.0]);
-            let known: Vec<&str> = self.indexers.iter().map(|host| directory.hosts[host.0].as_str()).collect();
-            problems.add(node.place, format!("{name}, which is no indexer"), names::expected("an indexer", &known));
-            return None;
-        }
-        Some(selected)
+        require(node, directory, (&self.indexers, "indexer", "an indexer"), problems)
     }
+
+    /// The hosts that a node names, all of which must be relays.
+    pub(crate) fn require_relays(
+        &self,
+        node: &Node,
+        directory: &Directory,
+        problems: &mut Problems<'_>,
+    ) -> Option<Vec<HostIndex>> {
+        require(node, directory, (&self.relays, "relay", "a relay"), problems)
+    }
+}
+
+/// The hosts that a node names, all of which must be among the known ones, which are called so, and one of which is called so.
+fn require(
+    node: &Node,
+    directory: &Directory,
+    (known, what, one): (&[HostIndex], &str, &str),
+    problems: &mut Problems<'_>,
+) -> Option<Vec<HostIndex>> {
+    let selected = directory.select(node, problems)?;
+    if let Some(other) = selected.iter().find(|host| !known.contains(host)) {
+        let name = quote(&directory.hosts[other.0]);
+        let known: Vec<&str> = known.iter().map(|host| directory.hosts[host.0].as_str()).collect();
+        problems.add(node.place, format!("{name}, which is no {what}"), names::expected(one, &known));
+        return None;
+    }
+    Some(selected)
 }
 
 /// Which access links the hosts of a population have.
@@ -151,6 +172,7 @@ pub(crate) const HOST: Section = Section {
         "relay_selection",
         "capacity",
         "conduct",
+        "bandwidth",
     ],
 };
 
@@ -220,6 +242,7 @@ impl Population {
             relay_selection: fields.find("relay_selection").and_then(|node| RelaySelection::read(node, problems)),
             capacity: fields.find("capacity").and_then(|node| capacity::read(node, problems)),
             conduct: fields.find("conduct").and_then(|node| Conduct::read(node, problems)),
+            bandwidth: fields.find("bandwidth").and_then(|node| Bandwidth::read(node, problems)),
             place: match placement {
                 Some(placement) => placement,
                 // Hosts behind a list of NATs are called after these.

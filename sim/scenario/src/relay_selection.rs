@@ -8,14 +8,17 @@ use darkswap_connectivity::relay::reservation::STANDBYS;
 use crate::bound;
 use crate::fields::{Fields, Section};
 use crate::problem::{Problems, quote};
-use crate::topology::RelaySelection;
+use crate::topology::{Hints, RelaySelection};
 use crate::tree::Node;
 use crate::value;
 
 pub(crate) const RELAY_SELECTION: Section = Section {
     name: "`relay_selection`",
-    fields: &["policy", "standbys", "parameters", "probe_in_use", "probe_idle", "discovery"],
+    fields: &["policy", "standbys", "parameters", "probe_in_use", "probe_idle", "discovery", "hints"],
 };
+
+/// What hosts may be told of where relays are.
+const HINTS: [(&str, Hints); 2] = [("none", Hints::None), ("regions", Hints::Regions)];
 
 /// The names of the table of parameters.
 const NAMES: [&str; PARAMETERS.len()] = {
@@ -49,6 +52,7 @@ impl RelaySelection {
             probe_in_use: fields.duration("probe_in_use", bound::PROBE, plain.probe_in_use, problems),
             probe_idle: fields.duration("probe_idle", bound::PROBE, plain.probe_idle, problems),
             discovery: fields.switch("discovery", plain.discovery, problems),
+            hints: fields.word("hints", &HINTS, plain.hints, problems),
         })
     }
 }

@@ -10,16 +10,18 @@ use darkswap_connectivity::relay::server::Limits;
 use crate::link::{Link, LinkChange};
 use crate::nat::{Nat, PUBLIC};
 
+mod bandwidth;
 mod chain;
 mod expand;
 mod job;
 mod relay;
 mod trade;
 
+pub use bandwidth::{Bandwidth, RateSpan};
 pub use chain::{Blocks, Chain, ChainLie, TradeLie, Trader};
 pub(crate) use expand::expand;
 pub use job::{Channels, Job, JobAction, Lie, Priority, Reliability, Topic};
-pub use relay::{Absence, Conduct, Hop, RelaySelection};
+pub use relay::{Absence, Conduct, Hints, Hop, RelaySelection};
 pub use trade::{Choice, FloodKind, Floods, Orders, Sides, Step, Takes};
 
 /// Index into [`Topology::hosts`].
@@ -104,6 +106,8 @@ pub struct Host {
     pub capacity: Option<Limits>,
     /// How it breaks the rules as a relay, if it does.
     pub conduct: Option<Conduct>,
+    /// How many bytes per second its node sends and receives, when the file says so.
+    pub bandwidth: Option<Bandwidth>,
 }
 
 /// What a host offers besides its node: to ICE agents on UDP port 3478, to traders the chain.
@@ -190,6 +194,8 @@ pub enum FaultKind {
     Partition(Vec<Vec<HostIndex>>),
     /// The hosts stop without a word, and start again with their stores when the fault is lifted.
     Crash(Vec<HostIndex>),
+    /// These relays tell their clients that they stop, and do so when these have moved, at the latest after this time.
+    Drain(Vec<HostIndex>, Duration),
     /// No packet passes these access links.
     LinkFlap(Vec<UplinkIndex>),
     /// These NATs forget all mappings.
@@ -266,6 +272,7 @@ impl FaultKind {
         match self {
             Self::Partition(_) => "partition",
             Self::Crash(_) => "crash",
+            Self::Drain(..) => "drain",
             Self::LinkFlap(_) => "link_flap",
             Self::NatReset(_) => "nat_reset",
             Self::Churn(_) => "churn",

@@ -43,7 +43,7 @@ fn a_wrong_field() {
         "{nat: home, count: 2}",
         "{nat: home, cuont: 2}",
         "\
-test.yaml:8:20: found `cuont`, expected a field of a host: role, count, site, nat, link, region, relays, transports, start, spread, hole_punching, discovery, serves, stun, turn, relay_only, indexers, trader, relay_selection, capacity, conduct
+test.yaml:8:20: found `cuont`, expected a field of a host: role, count, site, nat, link, region, relays, transports, start, spread, hole_punching, discovery, serves, stun, turn, relay_only, indexers, trader, relay_selection, capacity, conduct, bandwidth
   |
 8 |   bob: {nat: home, cuont: 2}
   |                    ^^^^^
@@ -438,6 +438,8 @@ fn a_wrong_choice_of_relays() {
     assert!(shown("parameters: {best_n: 17}").contains("found `17`, expected a value from 1 to 16"));
     assert!(shown("parameters: {load_weight: -1}").contains("found `-1`, expected a number such as `1.5`"));
     assert!(shown("parameters: {relative_margin: 1.5}").contains("found `1.5`, expected a value from 0 to 1"));
+    assert_eq!(shown("policy: geographic_hint, hints: regions"), "");
+    assert!(shown("hints: region").contains("found `region`, expected a value of `hints`: none, regions"));
     assert!(shown("probe_in_use: 10ms").contains("found `10ms`, expected a value from 1s to 1h"));
 }
 
@@ -487,4 +489,40 @@ fn built_in_regions_and_the_mix_of_nats() {
     assert_eq!(problems("nat: home, count: 2}", "nat: internet, count: 50}"), "");
     let own = problems("sites:\n", "nats: {internet: {life: 60s}}\nsites:\n");
     assert!(own.contains("found a NAT called `internet`, expected another name"), "{own}");
+}
+
+#[test]
+fn wrong_drains() {
+    let fault = |text: &str| problems("expect:\n", &format!("faults:\n  - {text}\nexpect:\n"));
+    assert_eq!(fault("{drain: relay, at: 5s, within: 20s}"), "");
+    assert!(fault("{drain: bob, at: 5s, within: 20s}").contains("found `bob-1`, which is no relay"));
+    assert!(fault("{drain: relay, at: 5s}").contains("found a fault without `within`"));
+    assert!(fault("{drain: relay, at: 20s, within: 20s}").contains("found a drain that outlasts the run of 30s"));
+    assert!(
+        fault("{drain: relay, at: 5s, within: 20s, for: 20s}").contains("a relay that has drained does not come back")
+    );
+    assert!(fault("{crash: relay, at: 5s, within: 20s}").contains("only `drain` takes notice"));
+    let twice = "{drain: relay, at: 5s, within: 20s}\n  - {crash: relay, at: 6s}";
+    assert!(fault(twice).contains("found `relay` that drains, and stops by another fault"), "{}", fault(twice));
+}
+
+#[test]
+fn wrong_bandwidths() {
+    let host = |text: &str| problems("nat: home, count: 2}", &format!("nat: home, count: 2, bandwidth: {text}}}"));
+    for right in [
+        "{node_sends: 64KiB, connection_receives: unlimited}",
+        "{connection_sends: [{from: \"08:00\", to: \"18:00\", rate: 64KiB}, {from: \"22:00\", to: \"08:00\", rate: 2MiB}]}",
+    ] {
+        assert_eq!(host(right), "");
+    }
+    assert!(host("{}").contains("expected at least one of node_sends"));
+    assert!(host("{node_sends: fast}").contains("found `fast`"), "{}", host("{node_sends: fast}"));
+    assert!(host("{node_sends: 1B}").contains("expected a value from 1KiB to"), "{}", host("{node_sends: 1B}"));
+    let span = |from: &str, to: &str| host(&format!("{{node_sends: [{{from: {from:?}, to: {to:?}, rate: 1KiB}}]}}"));
+    assert!(span("8:00", "09:00").contains("found `8:00`, expected a time of the day such as `08:00`"));
+    assert!(span("08:00", "24:01").contains("found `24:01`"));
+    assert!(span("08:00", "08:00").contains("found a span without a minute"));
+    let both =
+        "{node_sends: [{from: \"01:00\", to: \"03:00\", rate: 1KiB}, {from: \"23:00\", to: \"01:01\", rate: 2KiB}]}";
+    assert!(host(both).contains("found a second rate at 01:00, expected spans that do not overlap"), "{}", host(both));
 }

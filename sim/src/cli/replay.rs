@@ -95,7 +95,7 @@ fn order(arguments: &Arguments, checked: &Checked, seed: u64, out: PathBuf) -> R
         scenario: std::path::absolute(copy)?,
         seed,
         out,
-        commit: commit(Path::new(".")),
+        commit: commit(),
         capture: arguments.pcap,
         trace: arguments.pcap,
         log: true,

@@ -97,7 +97,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit> {
     let settings = Settings {
         launcher: Launcher::this_executable(WORKER).context("cannot find this executable")?,
         folder,
-        commit: commit(Path::new(".")),
+        commit: commit(),
         capture: arguments.pcap,
         watch: Watch { patience: arguments.patience, interrupt: signal::interrupt() },
     };

@@ -84,7 +84,7 @@ pub(super) fn sweep(arguments: &Arguments) -> Result<Exit> {
     let program = std::env::current_exe().context("cannot find this executable")?;
     let link = Path::new("/proc/self/exe");
     let program = hash_of(if link.exists() { link } else { &program })?;
-    let commit = commit(Path::new("."));
+    let commit = commit();
     let sweep = Sweep::new(&plan, Folder::at(path)?, commit.clone(), program)?;
     let (mine, pending) = sweep.pending(arguments.shard);
     sweep.prepare(&pending)?;

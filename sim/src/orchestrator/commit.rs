@@ -1,35 +1,25 @@
-//! Which code ran.
+//! Which code runs.
+//!
+//! A release build has its commit within, wherever it is run: shards of a sweep run on machines without a checkout, and whoever goes on
+//! with a sweep may have checked out something else since. Other builds ask the checkout that they were built from each time, since a
+//! value within would have everything linked again after every commit.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+
+mod checkout;
 
 /// What a commit is called where there is none.
 pub const UNKNOWN: &str = "unknown";
 
-/// A file that tells a checkout of this project from any other.
-const LANDMARK: &str = "sim/scenario/Cargo.toml";
-
-/// The commit that is checked out around `folder`, with `+` behind it when tracked files were modified since; [`UNKNOWN`] outside a
-/// checkout of this project and where there is no git.
-pub fn commit(folder: &Path) -> String {
-    read(folder).unwrap_or_else(|| UNKNOWN.to_string())
+/// The commit of this executable, with `+` behind it when tracked sources were modified since; [`UNKNOWN`] when it was built outside a
+/// checkout of this project, or without git, and `DARKSWAP_COMMIT` did not tell it.
+pub fn commit() -> String {
+    let built = option_env!("DARKSWAP_COMMIT").filter(|told| !told.is_empty()).map(str::to_string);
+    built.or_else(|| around(Path::new(env!("CARGO_MANIFEST_DIR")))).unwrap_or_else(|| UNKNOWN.to_string())
 }
 
-fn read(folder: &Path) -> Option<String> {
-    let root = git(folder, &["rev-parse", "--show-toplevel"])?;
-    if !Path::new(&root).join(LANDMARK).is_file() {
-        return None;
-    }
-    let commit = git(folder, &["rev-parse", "--short=12", "HEAD"]).filter(|commit| !commit.is_empty())?;
-    let changes = git(folder, &["status", "--porcelain", "--untracked-files=no"])?;
-    Some(if changes.is_empty() { commit } else { format!("{commit}+") })
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let output =
-        Command::new("git").arg("-C").arg(folder).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output();
-    let output = output.ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8(output.stdout).ok()?.trim().to_string())
+fn around(folder: &Path) -> Option<String> {
+    checkout::commit(folder)
 }
 
 #[cfg(test)]
@@ -37,8 +27,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outside_a_checkout_the_commit_is_unknown() -> std::io::Result<()> {
-        assert_eq!(commit(tempfile::tempdir()?.path()), UNKNOWN);
+    fn outside_a_checkout_there_is_no_commit() -> std::io::Result<()> {
+        assert_eq!(around(tempfile::tempdir()?.path()), None);
         Ok(())
+    }
+
+    #[test]
+    fn a_commit_is_twelve_digits_or_unknown() {
+        let commit = commit();
+        let digits = commit.trim_end_matches('+');
+        assert!(commit == UNKNOWN || digits.len() == 12 && digits.chars().all(|it| it.is_ascii_hexdigit()), "{commit}");
     }
 }

@@ -217,6 +217,7 @@ impl Bitcoin {
             }
             FaultKind::Partition(_)
             | FaultKind::Crash(_)
+            | FaultKind::Drain(..)
             | FaultKind::LinkFlap(_)
             | FaultKind::NatReset(_)
             | FaultKind::Churn(_)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result};
 use darkswap_node::trading::Machine;
 use darkswap_node::{Handle, Node, Runtime as _};
-use darkswap_scenario::Topology;
+use darkswap_scenario::{Core, Topology};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::watch;
@@ -46,8 +46,13 @@ struct Inner {
 
 impl Cast {
     /// Draws identities and certificates and writes configurations; starts nobody.
-    pub(super) fn new(world: &World, topology: &Topology, places: &Places, bitcoin: Option<Bitcoin>) -> Result<Self> {
-        let members = member::all(world, topology, places, bitcoin.as_ref())?;
+    pub(super) fn new(
+        world: &World,
+        (topology, core): (&Topology, &Core),
+        places: &Places,
+        bitcoin: Option<Bitcoin>,
+    ) -> Result<Self> {
+        let members = member::all(world, topology, places, core, bitcoin.as_ref())?;
         let by_peer = members.iter().enumerate().map(|(index, member)| (member.peer_id(), index)).collect();
         let count = members.len();
         Ok(Self {

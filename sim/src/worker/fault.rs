@@ -16,6 +16,8 @@ use super::scene::Scene;
 use super::topology::access;
 use super::trade::Desk;
 
+mod drain;
+
 /// Where the addresses of NATs begin that got another one, in the core and behind another NAT. A topology would need 65,000 sites to get
 /// there.
 const MOVED: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(198, 19, 0, 0), Ipv4Addr::new(100, 127, 0, 0));
@@ -43,6 +45,11 @@ fn absences(fault: &Fault) -> &[Absence] {
     if let FaultKind::Churn(absences) = &fault.kind { absences } else { &[] }
 }
 
+/// Whether it is not known beforehand when all of a fault happens.
+fn is_awaited(fault: &Fault) -> bool {
+    fault.when.is_some() || matches!(fault.kind, FaultKind::Drain(..))
+}
+
 /// A step of the timeline: a fault begins or is lifted.
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -60,7 +67,7 @@ impl Faults<'_> {
     /// # Errors
     /// When a fault cannot be applied, which the check of the scenario excludes.
     pub(super) async fn run(&self) -> Result<Vec<Applied>> {
-        let waiting = self.scene.topology.faults.iter().enumerate().filter(|(_, fault)| fault.when.is_some());
+        let waiting = self.scene.topology.faults.iter().enumerate().filter(|(_, fault)| is_awaited(fault));
         let waiting = waiting.map(|(index, fault)| async move { anyhow::Ok((index, self.wait(fault).await?)) });
         let (applied, waited) = tokio::join!(self.run_timeline(), futures::future::join_all(waiting));
         let mut applied = applied?;
@@ -74,7 +81,7 @@ impl Faults<'_> {
     /// The faults whose times are known beforehand.
     async fn run_timeline(&self) -> Result<Vec<Applied>> {
         let faults = &self.scene.topology.faults;
-        let timed = || faults.iter().enumerate().filter(|(_, fault)| fault.when.is_none());
+        let timed = || faults.iter().enumerate().filter(|(_, fault)| !is_awaited(fault));
         let begins = timed().map(|(index, fault)| (fault.at, Step::Begin(index)));
         let lifts = timed().filter_map(|(index, fault)| Some((fault.at + fault.lasts?, Step::Lift(index))));
         let absences = timed().flat_map(|(index, fault)| absences(fault).iter().map(move |absence| (index, *absence)));
@@ -102,11 +109,14 @@ impl Faults<'_> {
         Ok(applied)
     }
 
-    /// A fault that waits for a step of a swap, until it is lifted or the run ends.
+    /// A fault that waits for a step of a swap, or for those it touches, until it is lifted or the run ends.
     async fn wait(&self, fault: &Fault) -> Result<Applied> {
         let start = tokio::time::Instant::now() - self.scene.recorder.now();
         let end = start + self.end_of_run;
         tokio::time::sleep_until(start + fault.at).await;
+        if let FaultKind::Drain(relays, within) = &fault.kind {
+            return self.drain(fault, relays, *within).await;
+        }
         let trades = self.scene.cast.bitcoin().map(bitcoin::Bitcoin::trades);
         let Some((trades, moment)) = trades.zip(fault.when.as_ref()) else { return Ok(Applied::default()) };
         if !matches!(tokio::time::timeout_at(end, trades.wait_for(moment)).await, Ok(Ok(()))) {
@@ -181,8 +191,8 @@ impl Faults<'_> {
                 self.put(vec![fabric::Fault::Partition { groups }])
             }
             FaultKind::Crash(hosts) => hosts.iter().map(|index| self.stop(*index, fault.kind.name())).collect(),
-            // Each host leaves at its own times.
-            FaultKind::Churn(_) => Ok(Vec::new()),
+            // Each host leaves at its own times, and each relay when it has drained.
+            FaultKind::Churn(_) | FaultKind::Drain(..) => Ok(Vec::new()),
             FaultKind::LinkFlap(uplinks) | FaultKind::RegionOutage(uplinks) => {
                 let now = self.scene.recorder.now();
                 self.scene.ledger.reachability.cut(now, &self.hosts_on(uplinks), fault.kind.name());

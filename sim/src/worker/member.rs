@@ -1,15 +1,20 @@
 //! One host's node and servers: who it is and how it is configured.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use darkswap_connectivity::relay::policy;
 use darkswap_fabric::HostIndex;
 use darkswap_node::Runtime as _;
-use darkswap_node::config::{Config, PeerAddress, Reachability, RelaySelection, TradingConfig, WebrtcConfig};
+use darkswap_node::config::{
+    Bandwidth, Config, DayRate, Direction, PeerAddress, RateSpan, Reachability, RelaySelection, TradingConfig,
+    WebrtcConfig,
+};
 use darkswap_node::ice_server::{Credential, Host as ServerHost, IceServer};
-use darkswap_scenario::Topology;
-use darkswap_scenario::topology::{self, Conduct, Host, Role, Service, Transport};
+use darkswap_scenario::topology::{self, Conduct, Hints, Host, Role, Service, Transport};
+use darkswap_scenario::{Core, Topology};
 use darkswap_trade::order::TraderKey;
 use darkswap_webrtc::certificate::Certificate;
 use libp2p::identity::Keypair;
@@ -60,11 +65,12 @@ pub(super) fn all(
     world: &World,
     topology: &Topology,
     places: &Places,
+    core: &Core,
     bitcoin: Option<&Bitcoin>,
 ) -> Result<Vec<Member>> {
     let identities = places.hosts.iter().map(|host| identity(world, *host)).collect::<Result<Vec<_>>>()?;
     let certificates = topology.hosts.iter().map(certificate).collect::<Result<Vec<_>>>()?;
-    let directory = Directory { topology, places, bitcoin, identities, certificates };
+    let directory = Directory { topology, places, core, bitcoin, identities, certificates };
     (0..topology.hosts.len()).map(|index| directory.member(index)).collect()
 }
 
@@ -72,6 +78,7 @@ pub(super) fn all(
 struct Directory<'a> {
     topology: &'a Topology,
     places: &'a Places,
+    core: &'a Core,
     bitcoin: Option<&'a Bitcoin>,
     identities: Vec<Keypair>,
     certificates: Vec<Option<Certificate>>,
@@ -84,8 +91,9 @@ impl Directory<'_> {
             host.relays.iter().map(|relay| self.relay_address(relay.0, &host.transports)).collect::<Result<_>>();
         let topics = self.topology.topics.iter().filter(|topic| topic.subscribers.iter().any(|it| it.0 == index));
         let topics = topics.map(|topic| topic.name.clone()).collect();
-        let config =
+        let mut config =
             Config { webrtc: self.webrtc(index)?, trading: self.trading(index), ..config(host, relays?, topics)? };
+        config.relay_selection.hints = self.hints(index);
         Ok(Member {
             name: host.name.clone(),
             nat: self.topology.nat_kind(topology::HostIndex(index)),
@@ -114,6 +122,21 @@ impl Directory<'_> {
             relay_only: host.relay_only,
             certificate: self.certificates[index].clone(),
         })
+    }
+
+    /// The round trips between the host's region and those of its relays, where it is told of them.
+    fn hints(&self, index: usize) -> BTreeMap<PeerId, Duration> {
+        let host = &self.topology.hosts[index];
+        if host.relay_selection.is_none_or(|chosen| chosen.hints == Hints::None) {
+            return BTreeMap::new();
+        }
+        let region = |host: &Host| self.topology.uplinks.get(host.uplink.0).map(|uplink| uplink.region);
+        let hint = |relay: &topology::HostIndex| {
+            let there = region(self.topology.hosts.get(relay.0)?)?;
+            let latency = self.core.latency.get(region(host)?)?.get(there)?;
+            Some((self.identities[relay.0].public().to_peer_id(), *latency * 2))
+        };
+        host.relays.iter().filter_map(hint).collect()
     }
 
     /// What a trader is told about chain and wallet; nothing when the host is none.
@@ -180,6 +203,7 @@ fn config(host: &Host, relays: Vec<PeerAddress>, topics: Vec<String>) -> Result<
         topics,
         relay_selection: host.relay_selection.as_ref().map(selection).transpose()?.unwrap_or_default(),
         relay_limits,
+        bandwidth: host.bandwidth.as_ref().map(bandwidth).transpose()?.unwrap_or_default(),
         ..Config::default()
     })
 }
@@ -193,6 +217,19 @@ fn selection(chosen: &topology::RelaySelection) -> Result<RelaySelection> {
         probe_in_use: chosen.probe_in_use,
         probe_idle: chosen.probe_idle,
         discovery: chosen.discovery,
+        hints: BTreeMap::new(),
+    })
+}
+
+/// A scenario's rates as the node's.
+fn bandwidth(chosen: &topology::Bandwidth) -> Result<Bandwidth> {
+    let rate = |spans: &[topology::RateSpan]| {
+        let span = |span: &topology::RateSpan| RateSpan { from: span.from, to: span.to, rate: span.rate };
+        DayRate::new(spans.iter().map(span).collect())
+    };
+    Ok(Bandwidth {
+        sending: Direction { node: rate(&chosen.node_sends)?, connection: rate(&chosen.connection_sends)? },
+        receiving: Direction { node: rate(&chosen.node_receives)?, connection: rate(&chosen.connection_receives)? },
     })
 }
 

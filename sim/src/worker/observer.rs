@@ -50,7 +50,7 @@ impl Observer {
     /// Takes note of an event.
     pub(super) fn see(&mut self, event: &Event) {
         let witness = Witness { host: self.host, cast: &self.cast, recorder: &self.recorder };
-        self.ledger.relays.see(&witness, event);
+        self.ledger.relays.see(&witness, event, &self.ledger.reachability);
         self.look(event);
         match event {
             Event::ReservationAccepted { relay, renewal: false, elapsed } => {
@@ -59,7 +59,7 @@ impl Observer {
                 self.recorder.time("reservation_time", *elapsed, tags.clone());
                 self.event("reservation_accepted", tags);
             }
-            Event::ReservationLost { relay, reason } => {
+            Event::ReservationLost { relay, reason, .. } => {
                 let category = if reason.contains("efused") || reason.contains("denied") { "refused" } else { "lost" };
                 self.recorder.category("reservation", category, self.relay_tags(*relay));
                 self.event("reservation_lost", self.relay_tags(*relay).with("reason", reason));
@@ -87,7 +87,7 @@ impl Observer {
                 let fields = fields.with("sent", &sent.to_string()).with("received", &received.to_string());
                 self.event("connection_closed", fields.with("reason", reason.as_deref().unwrap_or("in good order")));
             }
-            Event::PathChanged { peer, from, to, elapsed, transport } => {
+            Event::PathChanged { peer, from, to, elapsed, transport, .. } => {
                 self.path_changed(*peer, *from, *to, *elapsed, *transport);
             }
             Event::Doubt { peer, path, state, silent } => {

@@ -32,6 +32,8 @@ struct Inner {
     peers: BTreeMap<usize, Peer>,
     /// By host: how many faults keep it down or cut it off.
     gone: BTreeMap<usize, usize>,
+    /// By host: when the last of such faults was lifted.
+    back: BTreeMap<usize, Duration>,
     failovers: Vec<Failover>,
     /// Pairs between which a dial is under way.
     dialling: BTreeSet<(usize, usize)>,
@@ -133,6 +135,7 @@ impl Reachability {
             *faults = faults.saturating_sub(1);
             if *faults == 0 {
                 inner.gone.remove(host);
+                inner.back.insert(*host, now);
                 if let Some(peer) = inner.peers.get_mut(host).filter(|peer| !peer.announced.is_empty()) {
                     peer.since = Some(now);
                 }
@@ -144,6 +147,12 @@ impl Reachability {
     /// Whether a host is down or cut off, so that nobody could reach it.
     pub(super) fn is_gone(&self, host: usize) -> bool {
         self.lock().gone(host)
+    }
+
+    /// Whether a host was down or cut off at some moment since then.
+    pub(super) fn was_gone(&self, host: usize, since: Duration) -> bool {
+        let inner = self.lock();
+        inner.gone(host) || inner.back.get(&host).is_some_and(|back| *back > since)
     }
 
     /// A fresh dial begins; `false` when one between the two is under way.
@@ -313,6 +322,15 @@ mod tests {
         truth.reserve(at(36), PEER, 3, true);
         assert_eq!(gaps(&truth), [(at(30), at(36))]);
         assert!(truth.lock().failovers.is_empty(), "nobody could have reached it");
+    }
+
+    #[test]
+    fn who_is_back_was_gone_for_whoever_asked_before() {
+        let truth = at_home();
+        truth.crash(at(20), &[1], "crash");
+        assert!(truth.was_gone(1, at(25)) && !truth.was_gone(2, at(25)));
+        truth.restore(at(30), &[1]);
+        assert!(truth.was_gone(1, at(29)) && !truth.was_gone(1, at(30)));
     }
 
     #[test]

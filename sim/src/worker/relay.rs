@@ -14,6 +14,7 @@ use libp2p::{Multiaddr, PeerId};
 
 use super::cast::Cast;
 use super::observer::pair_tags;
+use super::reach::Reachability;
 use super::recorder::{Recorder, tags};
 use latency::Latencies;
 
@@ -41,13 +42,11 @@ struct Inner {
     circuits: BTreeMap<PeerId, u64>,
     /// By relay: bytes that it had sent when the last interval ended.
     sent: BTreeMap<PeerId, u64>,
-    /// Reservations that are held, by host and relay.
-    held: BTreeSet<(usize, PeerId)>,
     requests: BTreeMap<usize, Requests>,
     probes: BTreeMap<usize, u64>,
     /// Payload that each host's load sent and others received.
     payload: BTreeMap<String, u64>,
-    /// By pair, the smaller index first: payload that passed relays.
+    /// By who counted and the other one: bytes of relayed connections that were closed.
     relayed: BTreeMap<(usize, usize), u64>,
     /// Pairs that have had a direct path.
     upgraded: BTreeSet<(usize, usize)>,
@@ -65,7 +64,10 @@ struct Home {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Requests {
     granted: u64,
-    all: u64,
+    /// Not granted by a relay that was there.
+    failed: u64,
+    /// Not granted since one of the two was not there.
+    vain: u64,
 }
 
 /// Who saw what where.
@@ -82,9 +84,7 @@ impl RelayBook {
 
     /// A host starts, perhaps again: it announces and holds nothing.
     pub(super) fn start(&self, host: usize) {
-        let mut inner = self.lock();
-        inner.announced.remove(&host);
-        inner.held.retain(|(holder, _)| *holder != host);
+        self.lock().announced.remove(&host);
     }
 
     /// A host's load had so much payload received elsewhere.
@@ -93,7 +93,7 @@ impl RelayBook {
     }
 
     /// Takes note of an event, and records what it tells at once.
-    pub(super) fn see(&self, witness: &Witness<'_>, event: &Event) {
+    pub(super) fn see(&self, witness: &Witness<'_>, event: &Event, truth: &Reachability) {
         let Witness { host, cast, recorder } = *witness;
         let name = |relay: Option<PeerId>| relay.map_or_else(|| "none".to_owned(), |relay| cast.name_of(relay));
         let from = &*cast.members()[host].name;
@@ -111,8 +111,15 @@ impl RelayBook {
                 recorder.category("relay_probe", answer, tags([("from", from), ("relay", &name(Some(*relay)))]));
                 *self.lock().probes.entry(host).or_default() += 1;
             }
-            Event::ReservationAccepted { relay, renewal: false, .. } => self.lock().answer(host, *relay, true),
-            Event::ReservationLost { relay, .. } => self.lock().answer(host, *relay, false),
+            Event::ReservationAccepted { renewal: false, .. } => {
+                self.lock().requests.entry(host).or_default().granted += 1;
+            }
+            Event::ReservationLost { relay, asked: Some(asked), .. } => {
+                let since = recorder.now().saturating_sub(*asked);
+                let ends = [Some(host), cast.index_of(*relay)];
+                let is_vain = ends.into_iter().flatten().any(|end| truth.was_gone(end, since));
+                self.lock().requests.entry(host).or_default().fail(is_vain);
+            }
             Event::ConnectionOpened { peer, path: PathKind::Relayed, dialer: true, address, .. } => {
                 let Some(relay) = relay_of(address) else { return };
                 *self.lock().circuits.entry(relay).or_default() += 1;
@@ -129,15 +136,15 @@ impl RelayBook {
                     recorder.value("latency_stretch", stretch, tags([("from", from), ("to", &to)]));
                 }
             }
-            Event::MessageReceived { peer, path: PathKind::Relayed, payload, .. } => {
+            Event::ConnectionClosed { peer, path: PathKind::Relayed, sent, received, .. } => {
                 if let Some(other) = cast.index_of(*peer) {
-                    self.lock().relay(host, other, payload.len() as u64);
+                    self.lock().relay(host, other, sent + received);
                 }
             }
-            Event::PathChanged { peer, from, to: Some(PathKind::Direct), .. } => {
+            Event::PathChanged { peer, from, to: Some(PathKind::Direct), relayed, .. } => {
                 let Some(other) = cast.index_of(*peer) else { return };
                 let was_relayed = *from == Some(PathKind::Relayed);
-                if let Some(bytes) = self.lock().upgrade(host, other).filter(|_| was_relayed) {
+                if let Some(bytes) = self.lock().upgrade(host, other, *relayed).filter(|_| was_relayed) {
                     let tags = pair_tags(cast, host, other);
                     recorder.value("relayed_bytes_before_upgrade", bytes as f64, tags);
                 }
@@ -160,27 +167,32 @@ impl Inner {
         home.flaps += u64::from(reason == HomeReason::Better);
     }
 
-    /// A relay granted a reservation, or there is none: it refused, did not answer, or took one back.
-    fn answer(&mut self, host: usize, relay: PeerId, granted: bool) {
-        let was_held = if granted { !self.held.insert((host, relay)) } else { self.held.remove(&(host, relay)) };
-        if granted || !was_held {
-            let requests = self.requests.entry(host).or_default();
-            requests.granted += u64::from(granted);
-            requests.all += 1;
-        }
-    }
-
+    /// A relayed connection of a host was closed that carried so much.
     fn relay(&mut self, host: usize, other: usize, bytes: u64) {
-        let pair = (host.min(other), host.max(other));
-        if !self.upgraded.contains(&pair) {
-            *self.relayed.entry(pair).or_default() += bytes;
+        if !self.upgraded.contains(&(host.min(other), host.max(other))) {
+            *self.relayed.entry((host, other)).or_default() += bytes;
         }
     }
 
-    /// A pair has a direct path; answers with what passed relays before the first one.
-    fn upgrade(&mut self, host: usize, other: usize) -> Option<u64> {
-        let pair = (host.min(other), host.max(other));
-        self.upgraded.insert(pair).then(|| self.relayed.remove(&pair).unwrap_or_default())
+    /// A host has a direct path while its open relayed connections to the other have carried `open`; answers with all that passed
+    /// relays before the first direct path of the pair.
+    fn upgrade(&mut self, host: usize, other: usize, open: u64) -> Option<u64> {
+        let is_first = self.upgraded.insert((host.min(other), host.max(other)));
+        let closed = self.relayed.remove(&(host, other)).unwrap_or_default();
+        is_first.then_some(closed + open)
+    }
+}
+
+impl Requests {
+    fn fail(&mut self, is_vain: bool) {
+        self.failed += u64::from(!is_vain);
+        self.vain += u64::from(is_vain);
+    }
+
+    /// The share that was granted of what relays that were there were asked for; none when they were asked for nothing.
+    fn success(self) -> Option<f64> {
+        let all = self.granted + self.failed;
+        (all > 0).then(|| self.granted as f64 / all as f64)
     }
 }
 
@@ -226,25 +238,25 @@ mod tests {
     }
 
     #[test]
-    fn a_reservation_that_is_taken_back_was_no_refused_request() {
-        let (mut inner, [one, other]) = (Inner::default(), [1, 2].map(peer));
-        inner.answer(0, one, true);
-        inner.answer(0, one, false);
-        inner.answer(0, other, false);
-        inner.answer(0, one, true);
-        assert_eq!(inner.requests, BTreeMap::from([(0, Requests { granted: 2, all: 3 })]));
+    fn a_request_at_a_dead_relay_is_in_vain_and_no_failure() {
+        let mut requests = Requests::default();
+        requests.fail(true);
+        assert_eq!(requests.success(), None);
+        requests.fail(false);
+        requests.granted += 3;
+        assert_eq!((requests.success(), requests.vain), (Some(0.75), 1));
     }
 
     #[test]
-    fn payload_counts_until_the_first_direct_path_of_either_side() {
+    fn bytes_count_until_the_first_direct_path_as_the_side_that_has_it_counts_them() {
         let mut inner = Inner::default();
         inner.relay(1, 2, 100);
-        inner.relay(2, 1, 50);
+        inner.relay(2, 1, 101);
         inner.relay(1, 3, 7);
-        assert_eq!(inner.upgrade(2, 1), Some(150));
+        assert_eq!(inner.upgrade(2, 1, 50), Some(151));
         inner.relay(1, 2, 1_000);
-        assert_eq!(inner.upgrade(1, 2), None);
-        assert_eq!((inner.upgrade(3, 1), inner.upgrade(4, 5)), (Some(7), Some(0)));
+        assert_eq!(inner.upgrade(1, 2, 1_000), None);
+        assert_eq!((inner.upgrade(1, 3, 0), inner.upgrade(4, 5, 9)), (Some(7), Some(9)));
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Stage {
         recorder.record(&Record::Run(head(&scenario, &topology, &places, seed, commit)));
         let ledger = Ledger::new(RelayBook::new(Latencies::of(&topology, &scenario.core)));
         let bitcoin = Bitcoin::found(&topology, seed)?;
-        let cast = Cast::new(&world, &topology, &places, bitcoin.clone())?;
+        let cast = Cast::new(&world, (&topology, &scenario.core), &places, bitcoin.clone())?;
         let topics: Vec<String> = topology.topics.iter().map(|topic| topic.name.clone()).collect();
         let observe = |host| Observer::new(host, cast.clone(), recorder.clone(), ledger.clone(), topics.clone());
         let load = Load {

@@ -1,6 +1,8 @@
 //! A small network: three relays, a server of the DHT that relays nothing, and two peers behind NATs that no hole punch gets through.
 
 pub(crate) mod forger;
+#[path = "../../../node/tests/common/wait.rs"]
+mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,22 +106,9 @@ impl Running {
         &mut self,
         patience: Duration,
         what: &str,
-        mut found: impl FnMut(&Event) -> Option<T>,
+        found: impl FnMut(&Event) -> Option<T>,
     ) -> T {
-        let mut seen = Vec::new();
-        let waiting = async {
-            loop {
-                let event = self.events.recv().await.expect("the node runs");
-                match found(&event) {
-                    Some(found) => return found,
-                    None => seen.push(event),
-                }
-            }
-        };
-        match tokio::time::timeout(patience, waiting).await {
-            Ok(found) => found,
-            Err(_) => panic!("no {what}; saw {seen:#?}"),
-        }
+        wait::wait(&mut self.events, patience, what, found).await
     }
 }
 

@@ -44,7 +44,7 @@ impl Node {
     /// An answer of servers near the peer's id: the peer may be one of them.
     pub(super) fn on_closest(&mut self, id: kad::QueryId, result: kad::GetClosestPeersResult, last: bool) {
         let (Ok(kad::GetClosestPeersOk { peers, .. }) | Err(kad::GetClosestPeersError::Timeout { peers, .. })) = result;
-        if self.on_relay_located(id, &peers, last) {
+        if self.on_relay_located(id, &peers, last) || self.on_withdrawal(id, &peers) {
             return;
         }
         let Some(wanted) = self.looked_up(|lookup| lookup.closest == Some(id)) else { return };

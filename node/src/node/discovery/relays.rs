@@ -7,13 +7,14 @@ use darkswap_core::Time;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, kad};
 
-use super::super::address_book::{is_global, is_relayed};
+use super::super::address_book::is_global;
 use super::super::{Node, random};
 use super::schedule::Search;
 use super::{relay_key, without_peer};
 use crate::config::{Config, PeerAddress};
 use crate::event::Event;
 use crate::limits::fixed::dht::{RELAY_ADDRESSES, RELAYS_ENOUGH, RELAYS_FOUND, RELAYS_PER_SEARCH};
+use crate::transport::address::is_relayed;
 use crate::transport::webrtc::signalled::address::is_signalled;
 
 /// The search, and what it found.
@@ -35,6 +36,8 @@ pub(super) struct RelaySearch {
 struct Found {
     addresses: Vec<Multiaddr>,
     at: Time,
+    /// Until when it is left alone, since it drains.
+    rests: Option<Time>,
 }
 
 impl RelaySearch {
@@ -82,14 +85,31 @@ impl RelaySearch {
 
     /// Keeps a relay in mind; answers whether it says something new.
     fn keep(&mut self, now: Time, relay: PeerId, addresses: Vec<Multiaddr>) -> bool {
-        let new = self.found.get(&relay).is_none_or(|known| known.addresses != addresses);
-        self.found.insert(relay, Found { addresses, at: now });
+        let known = self.found.get(&relay);
+        let rests = known.and_then(|known| known.rests);
+        let new = match rests {
+            Some(until) => now >= until,
+            None => known.is_none_or(|known| known.addresses != addresses),
+        };
+        self.found.insert(relay, Found { addresses, at: now, rests: rests.filter(|until| now < *until) });
         if self.found.len() > RELAYS_FOUND
             && let Some(oldest) = self.found.iter().min_by_key(|(_, found)| found.at).map(|(relay, _)| *relay)
         {
             self.found.remove(&oldest);
         }
         new
+    }
+
+    /// A relay drains: it counts for nothing until then, whoever names it.
+    pub(super) fn leave(&mut self, relay: PeerId, until: Time) {
+        if let Some(known) = self.found.get_mut(&relay) {
+            known.rests = Some(until);
+        }
+    }
+
+    /// Relays that were found and do not drain.
+    fn known(&self) -> usize {
+        self.found.values().filter(|known| known.rests.is_none()).count()
     }
 }
 
@@ -135,7 +155,7 @@ impl Node {
         let search = &mut self.discovery.relays;
         // Configured relays announce themselves as others do, unless it is too early. Those whose addresses are still asked for will be
         // known in a moment. As long as none serves us, they are too few.
-        let known = search.found.len() + search.asked.len();
+        let known = search.known() + search.asked.len();
         let known = if reserved { known } else { known.min(RELAYS_ENOUGH - 1) };
         search.schedule.ended(now, known, random);
     }
@@ -231,6 +251,24 @@ mod tests {
         }
         assert_eq!(search.found.len(), RELAYS_FOUND);
         assert!(!search.found.contains_key(&relays[0]));
+    }
+
+    #[test]
+    fn a_relay_that_drains_counts_for_nothing_until_it_may_be_back() {
+        let mut search = search("/ip4/10.0.0.1/tcp/1");
+        let (relay, second) = (PeerId::random(), Duration::from_secs);
+        let addresses: Vec<Multiaddr> = vec!["/ip4/10.0.0.2/tcp/1".parse().unwrap()];
+        assert!(search.keep(second(1), relay, addresses.clone()));
+        search.leave(relay, second(60));
+        assert_eq!(search.known(), 0);
+        assert!(!search.keep(second(59), relay, addresses.clone()));
+        assert!(
+            !search.keep(second(59), relay, vec!["/ip4/10.0.0.3/tcp/1".parse().unwrap()]),
+            "whatever is said of it"
+        );
+        assert!(search.keep(second(60), relay, addresses.clone()));
+        assert!(!search.keep(second(61), relay, addresses));
+        assert_eq!(search.known(), 1);
     }
 
     proptest! {

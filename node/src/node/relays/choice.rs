@@ -8,14 +8,14 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, relay};
 
 use super::State;
-use super::circuit::relay_of;
 use crate::event::Event;
 use crate::limits::fixed::relay::LIFE;
 use crate::node::pool::Hold;
 use crate::node::{Node, explain};
+use crate::transport::address::relay_of;
 
 impl Node {
-    /// Does what the relays' machines ask for now.
+    /// Does what the relays' machines ask for now. The node's loop calls it at every turn, after whatever gave them an input.
     pub(in crate::node) fn drive_relays(&mut self) {
         let now = self.now();
         if self.relays.estimates.deadline().is_some_and(|at| at <= now) {
@@ -53,12 +53,16 @@ impl Node {
             estimate::Output::Probe { relay } => self.probe_relay(relay),
             estimate::Output::Silent { relay } => self.on_silent_relay(relay),
             estimate::Output::Displaced { relay } | estimate::Output::Unplaced { relay } => {
-                let visit = self.relays.known.remove(&relay).and_then(|entry| entry.visit);
-                self.relays.is_news = true;
-                if let Some(visit) = visit {
-                    self.close_visit(visit);
-                }
+                self.forget_relay(relay);
             }
+        }
+    }
+
+    pub(super) fn forget_relay(&mut self, relay: PeerId) {
+        let visit = self.relays.known.remove(&relay).and_then(|entry| entry.visit);
+        self.relays.is_news = true;
+        if let Some(visit) = visit {
+            self.close_visit(visit);
         }
     }
 
@@ -113,7 +117,6 @@ impl Node {
         self.report(Event::ReservationAccepted { relay, renewal, elapsed });
         self.relays.tell(now, estimate::Input::Granted { relay });
         self.relays.reservations.handle(now, Input::Granted { relay, life: LIFE });
-        self.drive_relays();
     }
 
     /// A listener closed. Whether it was one of a reservation.
@@ -123,7 +126,6 @@ impl Node {
         let is_current = self.relays.known.get(&relay).is_some_and(|entry| entry.listener() == Some(listener));
         if is_current {
             self.relay_lost(relay, reason.cloned());
-            self.drive_relays();
         }
         true
     }
@@ -149,7 +151,8 @@ impl Node {
     fn on_relay_failed(&mut self, relay: PeerId, failure: Failure) {
         let now = self.now();
         let entry = self.relays.known.get_mut(&relay);
-        let was_asked = entry.as_ref().is_some_and(|entry| matches!(entry.state, State::Reaching | State::Asked(_)));
+        let asked = entry.as_ref().filter(|entry| matches!(entry.state, State::Reaching | State::Asked(_)));
+        let asked = asked.map(|entry| now.saturating_sub(entry.since));
         let reason = entry.and_then(|entry| entry.reason.take());
         let reason = reason.unwrap_or_else(|| {
             match failure {
@@ -161,8 +164,8 @@ impl Node {
             }
             .to_owned()
         });
-        self.report(Event::ReservationLost { relay, reason });
-        if was_asked || matches!(failure, Failure::Refused | Failure::TimedOut) {
+        self.report(Event::ReservationLost { relay, reason, asked });
+        if asked.is_some() || matches!(failure, Failure::Refused | Failure::TimedOut) {
             self.relays.tell(now, estimate::Input::Refused { relay });
         }
         self.release_relay(relay);

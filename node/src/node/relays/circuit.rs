@@ -12,27 +12,14 @@ use std::ops::{Deref, DerefMut};
 use std::task::{Context, Poll};
 
 use libp2p::core::transport::ListenerId;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{ExpiredListenAddr, FromSwarm, NetworkBehaviour, NewListenAddr, THandlerInEvent, ToSwarm};
 use libp2p::{Multiaddr, PeerId};
 
 use crate::node::wrapped;
+use crate::transport::address::relay_of;
 
 /// Circuits that are kept in mind of all listeners: a relay may name any number of addresses of its own.
 const LISTENED: usize = 128;
-
-/// The relay of a circuit's address.
-pub(in crate::node) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
-    let mut relay = None;
-    for protocol in address {
-        match protocol {
-            Protocol::P2p(peer) => relay = Some(peer),
-            Protocol::P2pCircuit => return relay,
-            _ => {}
-        }
-    }
-    None
-}
 
 /// The relay client, whose listeners seem to last as long as their connections.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::task::{Context, Poll};
 
 use either::Either;
+use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::swarm::behaviour::ConnectionEstablished;
 use libp2p::swarm::{
     ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
@@ -13,7 +13,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-use super::circuit::relay_of;
+use crate::transport::address::{carrier, relay_of};
 
 /// The wrapped behaviour, and the connections of which it is not told.
 #[derive(Debug)]
@@ -81,11 +81,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Direct<B> {
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         let event = match event {
             FromSwarm::ConnectionEstablished(opened) => {
-                let address = match opened.endpoint {
-                    ConnectedPoint::Dialer { address, .. } => address,
-                    ConnectedPoint::Listener { local_addr, .. } => local_addr,
-                };
-                if relay_of(address).is_some() {
+                if carrier(opened.endpoint).is_some() {
                     self.relayed.insert(opened.connection_id, opened.peer_id);
                     return;
                 }

@@ -1,12 +1,10 @@
 //! Probes of relays: questions about their load, whose answers also tell the round-trip time. And the other end of it.
 
 use darkswap_connectivity::relay::estimate;
-use darkswap_connectivity::relay::load_report::{LONGEST_NOTICE, LoadReport, Malformed};
-use darkswap_connectivity::relay::reservation;
+use darkswap_connectivity::relay::load_report::{LoadReport, Malformed};
 use darkswap_core::Time;
 use libp2p::PeerId;
 use libp2p::request_response::{self, Message, OutboundFailure, OutboundRequestId};
-use std::time::Duration;
 
 use super::Relays;
 use crate::event::{Event, Misbehaviour};
@@ -30,11 +28,9 @@ impl Relays {
 
     /// Tells the estimates which relays have a slot, when that changed.
     pub(super) fn note_used(&mut self, now: Time) {
-        let used = self.reservations.relays().collect();
-        if used != self.used {
-            let relays = self.reservations.relays().collect();
-            self.used = used;
-            self.estimates.handle(now, estimate::Input::Uses { relays });
+        if !self.reservations.relays().eq(self.used.iter().copied()) {
+            self.used = self.reservations.relays().collect();
+            self.estimates.handle(now, estimate::Input::Uses { relays: self.used.clone() });
         }
     }
 
@@ -86,39 +82,10 @@ impl Node {
             }
             request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
         }
-        self.drive_relays();
     }
 
     fn on_malformed(&mut self, peer: PeerId, evidence: String) {
         self.report(Event::Misbehaviour { peer, kind: Misbehaviour::Malformed, evidence });
-    }
-
-    /// A peer says of its own that it is about to stop.
-    fn on_telling(&mut self, peer: PeerId, report: LoadReport) {
-        match report.drains_in {
-            Some(within) if self.relays.is_used(peer) => self.on_draining(peer, within),
-            Some(_) => {
-                let evidence = "found a notice of a drain, expected none of a peer whose reservation we do not have";
-                self.report(Event::Misbehaviour {
-                    peer,
-                    kind: Misbehaviour::Unsolicited,
-                    evidence: evidence.to_owned(),
-                });
-            }
-            None => {
-                let evidence = "found a report of load that was not asked for, expected a notice of a drain";
-                self.report(Event::Misbehaviour {
-                    peer,
-                    kind: Misbehaviour::Unsolicited,
-                    evidence: evidence.to_owned(),
-                });
-            }
-        }
-    }
-
-    fn on_draining(&mut self, relay: PeerId, seconds: u32) {
-        let (now, within) = (self.now(), Duration::from_secs(seconds.into()));
-        self.relays.reservations.handle(now, reservation::Input::Draining { relay, within });
     }
 
     fn on_load_answer(&mut self, request: OutboundRequestId, answer: Answer) {
@@ -133,6 +100,9 @@ impl Node {
             self.on_draining(relay, within);
         }
         self.leave_relay(relay);
+        if let Some(within) = report.drains_in {
+            self.drop_draining(relay, within);
+        }
     }
 
     fn on_load_failure(&mut self, peer: PeerId, request: OutboundRequestId, error: &OutboundFailure) {
@@ -164,15 +134,7 @@ impl Node {
     }
 
     /// How busy this node is as a relay; `None` when it is none.
-    fn load_report(&self) -> Option<LoadReport> {
+    pub(super) fn load_report(&self) -> Option<LoadReport> {
         self.swarm.behaviour().relay_server.as_ref().map(relay_server::Behaviour::load_report)
-    }
-
-    /// Tells a peer with a reservation here that this relay stops.
-    pub(in crate::node) fn tell_draining(&mut self, peer: PeerId, within: Duration) {
-        let seconds = u32::try_from(within.as_secs()).unwrap_or(LONGEST_NOTICE).min(LONGEST_NOTICE);
-        let report = self.load_report().unwrap_or_default();
-        let telling = Request::Telling(LoadReport { drains_in: Some(seconds), ..report });
-        self.swarm.behaviour_mut().relay_load.inner().send_request(&peer, Ok(telling));
     }
 }

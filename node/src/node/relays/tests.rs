@@ -1,5 +1,8 @@
 //! Nodes on real sockets of this machine, with a relay that does what the test says.
 
+#[path = "../../../tests/common/wait.rs"]
+mod wait;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ use super::*;
 use crate::config::{PeerAddress, RelaySelection};
 use crate::event::{Event, Misbehaviour};
 use crate::node::{Node, sleep_until};
+use crate::transport::address::relay_of;
+use crate::transport::webrtc::signalled::address::is_signalled;
 use crate::{Handle, Runtime as _, TokioRuntime};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,21 +50,8 @@ impl Running {
         assert!(self.orders.try_send(Box::new(order)).is_ok(), "the node runs");
     }
 
-    async fn wait<T>(&mut self, what: &str, mut found: impl FnMut(&Event) -> Option<T>) -> T {
-        let mut seen = Vec::new();
-        let waiting = async {
-            loop {
-                let event = self.events.recv().await.expect("the node runs");
-                match found(&event) {
-                    Some(found) => return found,
-                    None => seen.push(event),
-                }
-            }
-        };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(found) => found,
-            Err(_) => panic!("no {what}; saw {seen:#?}"),
-        }
+    async fn wait<T>(&mut self, what: &str, found: impl FnMut(&Event) -> Option<T>) -> T {
+        wait::wait(&mut self.events, PATIENCE, what, found).await
     }
 
     async fn address(&mut self) -> PeerAddress {
@@ -82,12 +74,8 @@ impl Running {
     /// Relays of the circuits that are announced.
     async fn external(&self) -> Vec<PeerId> {
         let status = self.handle.status().await.unwrap();
-        status.external.iter().filter(|address| !is_signalled(address)).filter_map(circuit::relay_of).collect()
+        status.external.iter().filter(|address| !is_signalled(address)).filter_map(relay_of).collect()
     }
-}
-
-fn is_signalled(address: &Multiaddr) -> bool {
-    address.iter().any(|protocol| protocol == Protocol::WebRTC)
 }
 
 /// What [`Node::run`] does, and what it is told to.
@@ -182,9 +170,33 @@ fn circuits_to_a_peer_go_through_own_relays_first_and_are_bounded() {
     let relays = peers.iter().map(|peer| PeerAddress { peer: *peer, address: address.clone() }).collect();
     let mut relays = Relays::new(&Config { relays, ..Config::default() }, || 7);
     relays.announced = vec![peers[17], peers[3]];
-    let through =
-        |relays: &Relays, to| -> Vec<PeerId> { relays.circuits_to(to).iter().filter_map(circuit::relay_of).collect() };
-    let found = through(&relays, PeerId::random());
+    let through = |relays: &Relays, to| -> Vec<PeerId> { relays.circuits_to(to).iter().filter_map(relay_of).collect() };
+    let stranger = PeerId::random();
+    let found = through(&relays, stranger);
     assert_eq!((found.len(), &found[..2]), (CIRCUITS, &[peers[17], peers[3]][..]));
     assert!(!through(&relays, peers[17]).contains(&peers[17]), "no relay leads to itself");
+
+    assert!(relays.leads_to(stranger));
+    relays.known.retain(|relay, _| *relay == peers[17]);
+    for to in [stranger, peers[17]] {
+        assert_eq!(relays.leads_to(to), !through(&relays, to).is_empty());
+    }
+    assert!(!relays.leads_to(peers[17]));
+}
+
+#[test]
+fn what_an_operator_says_of_a_place_is_told_of_configured_and_of_found_relays() {
+    let address: Multiaddr = "/ip4/192.0.2.1/udp/1/quic-v1".parse().unwrap();
+    let [configured, found, other] = [(); 3].map(|()| PeerId::random());
+    let hints = BTreeMap::from([(configured, 40), (found, 90)].map(|(relay, ms)| (relay, Duration::from_millis(ms))));
+    let relay_selection = RelaySelection { hints, ..RelaySelection::default() };
+    let relays = [configured, other].map(|peer| PeerAddress { peer, address: address.clone() }).to_vec();
+    let mut relays = Relays::new(&Config { relays, relay_selection, ..Config::default() }, || 7);
+    relays.learn(Time::ZERO, found, Origin::Found, &["/ip4/203.0.113.1/udp/1/quic-v1".parse().unwrap()]);
+    // A relay that is heard of again keeps its hint.
+    relays.located(Time::ZERO, found, &address);
+    let known = relays.estimates.candidates(Time::ZERO);
+    let hint = |relay| known.iter().find(|known| known.relay == relay).unwrap().candidate.hint;
+    let hints = [configured, found, other].map(hint);
+    assert_eq!(hints, [Some(Duration::from_millis(40)), Some(Duration::from_millis(90)), None]);
 }

@@ -7,9 +7,9 @@ use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
 use super::State;
-use super::circuit::relay_of;
 use crate::node::peer::Connection;
 use crate::node::{Node, explain};
+use crate::transport::address::{carrier, relay_of};
 use crate::transport::webrtc::signalled::address::is_signalled;
 
 impl Node {
@@ -60,11 +60,7 @@ impl Node {
         connection: ConnectionId,
         endpoint: &ConnectedPoint,
     ) {
-        let carrier = match endpoint {
-            ConnectedPoint::Dialer { address, .. } => relay_of(address),
-            ConnectedPoint::Listener { local_addr, .. } => relay_of(local_addr),
-        };
-        if let Some(relay) = carrier {
+        if let Some(relay) = carrier(endpoint) {
             self.relays.circuits.insert(connection, relay);
             return;
         }
@@ -76,7 +72,6 @@ impl Node {
         }
         self.relays.located(now, peer, endpoint.get_remote_address());
         self.serve_relay(peer);
-        self.drive_relays();
     }
 
     /// A connection ended.
@@ -97,7 +92,6 @@ impl Node {
         let dialled = self.relays.known.iter().find(|(_, entry)| entry.dial == Some(connection));
         let Some(relay) = dialled.map(|(relay, _)| *relay) else { return false };
         self.on_relay_unreached(relay, reason);
-        self.drive_relays();
         true
     }
 

@@ -25,13 +25,8 @@ impl Node {
             let now = self.now();
             self.peer(peer).lane.gather(now, Some(Item { name, bytes }));
         } else if self.config.messages.sealing == Sealing::Required {
-            let now = self.now();
-            self.peer(peer).outbox.acknowledged(now, name);
-            self.give_up(
-                peer,
-                name,
-                "the peer does not seal messages, and messages.sealing is \"required\"".to_owned(),
-            );
+            let reason = "the peer does not seal messages, and messages.sealing is \"required\"";
+            self.give_up(peer, name, reason.to_owned());
         } else {
             self.transmit_plain(peer, name, bytes);
         }
@@ -186,7 +181,6 @@ impl Node {
         };
         self.on_asked_in_vain(peer, what);
         for message in asked.into_iter().chain(waiting.into_iter().map(|item| item.name)) {
-            self.peer(peer).outbox.acknowledged(now, message);
             self.give_up(peer, message, "the peer sealed before and says now that it cannot".to_owned());
         }
     }
@@ -281,11 +275,7 @@ impl Node {
                         Outcome::Delivered => self.settle(peer, message, Verdict::Delivered, path),
                         Outcome::Duplicate => self.settle(peer, message, Verdict::Duplicate, path),
                         Outcome::Stale => self.settle(peer, message, Verdict::Stale, path),
-                        Outcome::Refused => {
-                            let now = self.now();
-                            self.peer(peer).outbox.acknowledged(now, message);
-                            self.give_up(peer, message, "the peer could not unpack it".to_owned());
-                        }
+                        Outcome::Refused => self.give_up(peer, message, "the peer could not unpack it".to_owned()),
                     }
                 }
             }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use darkswap_connectivity::quality::{Kind, Measurement, Meter, Transport};
 use libp2p::PeerId;
 use libp2p::core::ConnectedPoint;
-use libp2p::multiaddr::Protocol;
 use tokio::time::Instant;
 
 use crate::event::TransportKind;
+use crate::transport::address::carrier;
 use crate::transport::{self, webrtc::signalled::address as signalled};
 
 /// Meters that nobody has claimed, at most. The loop claims one as soon as it hears of the connection; those of connections that were
@@ -123,15 +123,11 @@ impl SharedMeter {
     }
 }
 
-/// How a connection reaches its peer. An inbound circuit is known by the address of the relay that we listen on.
+/// How a connection reaches its peer.
 fn kind(peer: PeerId, point: &ConnectedPoint) -> Kind<PeerId> {
     let remote = point.get_remote_address();
     if point.is_relayed() && !signalled::is_signalled(remote) {
-        let circuit = match point {
-            ConnectedPoint::Dialer { address, .. } => address,
-            ConnectedPoint::Listener { local_addr, .. } => local_addr,
-        };
-        return Kind::Relayed(relay(circuit).unwrap_or(peer));
+        return Kind::Relayed(carrier(point).unwrap_or(peer));
     }
     Kind::Direct(match transport::kind(remote) {
         TransportKind::Quic => Transport::Quic,
@@ -139,12 +135,6 @@ fn kind(peer: PeerId, point: &ConnectedPoint) -> Kind<PeerId> {
         TransportKind::WebRtc => Transport::WebRtc,
         TransportKind::Tcp | TransportKind::Circuit => Transport::Tcp,
     })
-}
-
-/// The relay of a circuit's address: the last peer before `/p2p-circuit`.
-pub(crate) fn relay(circuit: &libp2p::Multiaddr) -> Option<PeerId> {
-    let before = circuit.iter().take_while(|protocol| *protocol != Protocol::P2pCircuit);
-    before.filter_map(|protocol| if let Protocol::P2p(peer) = protocol { Some(peer) } else { None }).last()
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ const LESS: &[&str] = &[
     "recovery_time",
     "relay_return_time",
     "relayed_bytes_before_upgrade",
+    "reservation_in_vain",
     "reservation_time",
     "round_trip",
     "stuck",

@@ -193,7 +193,12 @@ pub const FIGURES: &[Figure] = &[
     share(
         "reservation_success",
         &["from"],
-        "Share of the reservations that a host asked for and was granted, renewals left out, one sample per host that asked at the end of the run.",
+        "Share of the reservations that a host asked for and was granted, renewals and requests in vain left out, one sample at the end of the run per host that asked a relay which was there.",
+    ),
+    count(
+        "reservation_in_vain",
+        &["from"],
+        "Reservations that a host asked for and was not granted while the relay or the host itself was down or cut off, one sample per host that asked at the end of the run.",
     ),
     // The choice of relays.
     category(
@@ -249,7 +254,7 @@ pub const FIGURES: &[Figure] = &[
     bytes(
         "relayed_bytes_before_upgrade",
         &["from", "to", "from_nat", "to_nat"],
-        "Payload of the messages that a pair received over relayed connections until one of them first had a direct path, one sample for each pair that changed from a relayed to a direct path.",
+        "Bytes that the substreams of a pair's relayed connections sent and received until one of the two first had a direct path, as that one counted them, one sample for each pair that changed from a relayed to a direct path.",
     ),
     seconds(
         "failover_time",

@@ -122,6 +122,7 @@ fn settle(
             relay_selection: population.relay_selection,
             capacity: population.capacity,
             conduct: population.conduct,
+            bandwidth: population.bandwidth.clone(),
         });
     }
 }
@@ -227,6 +228,7 @@ fn apply(topology: &Topology, fault: &FaultSpec, end: Duration, draw: &mut Draw)
     let kind = match &fault.kind {
         FaultSpecKind::Partition(groups) => FaultKind::Partition(groups.clone()),
         FaultSpecKind::Crash(hosts) => FaultKind::Crash(hosts.clone()),
+        FaultSpecKind::Drain(hosts, within) => FaultKind::Drain(hosts.clone(), *within),
         FaultSpecKind::LinkFlap(hosts) => FaultKind::LinkFlap(uplinks(hosts)),
         FaultSpecKind::ResetSite(site) => FaultKind::NatReset(vec![SiteIndex(*site)]),
         FaultSpecKind::ResetNatsOf(hosts) => FaultKind::NatReset(sites(hosts)),

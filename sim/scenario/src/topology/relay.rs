@@ -22,6 +22,8 @@ pub struct RelaySelection {
     pub probe_idle: Duration,
     /// Whether relays are looked for in the distributed hash table as well.
     pub discovery: bool,
+    /// What the host is told of where relays are.
+    pub hints: Hints,
 }
 
 impl Default for RelaySelection {
@@ -35,8 +37,19 @@ impl Default for RelaySelection {
             probe_in_use: probes.in_use,
             probe_idle: probes.idle,
             discovery: false,
+            hints: Hints::None,
         }
     }
+}
+
+/// What a host is told of where its relays are, before it measures anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Hints {
+    /// Nothing.
+    #[default]
+    None,
+    /// The round trip between its region and that of each relay, without access links.
+    Regions,
 }
 
 /// How a relay breaks the rules.

@@ -78,8 +78,11 @@ impl<'a> RelayFigures<'a> {
             }
         }
         for (host, requests) in requests {
-            let share = requests.granted as f64 / requests.all as f64;
-            self.scene.recorder.value("reservation_success", share, tags([("from", self.name(host))]));
+            let names = || tags([("from", self.name(host))]);
+            if let Some(share) = requests.success() {
+                self.scene.recorder.value("reservation_success", share, names());
+            }
+            self.scene.recorder.value("reservation_in_vain", requests.vain as f64, names());
         }
         for (host, count) in probes {
             let rate = count as f64 / (now.as_secs_f64() / MINUTE);
