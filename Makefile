@@ -71,6 +71,7 @@ program := DARKSWAP_BIN=$(CARGO_TARGET_DIR)/debug/darkswap
 # Tests run unoptimised with optimised dependencies (profile dev): they compile fast and keep every assertion.
 do-test: do-lint
 	$(call step,chain tools,cargo run $(locked) --package darkswap-regtest -- setup)
+	$(call step,sweep set-up,sim/setup.sh)
 	$(call step,tests,$(program) cargo test $(locked) --workspace)
 	$(call step,fuzzing,node/fuzz/run.sh)
 	@$(MAKE) do-browser-tests

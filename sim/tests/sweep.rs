@@ -4,7 +4,10 @@
 
 mod executable;
 
+use std::env;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::SystemTime;
 
 use executable::{Done, Place, supported};
@@ -173,4 +176,55 @@ fn an_expectation_that_does_not_hold_is_a_result_and_no_failure() {
     assert!(done.out.contains("4 of 4 runs compared"), "{}", done.out);
     let html = String::from_utf8(comparison(&place, "out")[0].clone()).unwrap();
     assert!(html.contains("<td class=\"number\">0/2</td>"), "the page tells that none held");
+}
+
+/// The command lines of docs/sweeps.md that spread the sweep of `PLAN.plan.yaml` over four shards and put these together.
+fn documented() -> String {
+    let page = include_str!("../../docs/sweeps.md");
+    let (_, block) = page.split_once("**GNU parallel**").unwrap();
+    let lines = block.split("```").nth(1).unwrap().lines().filter_map(|line| line.strip_prefix("$ "));
+    lines.fold(String::new(), |script, line| script + line + "\n")
+}
+
+/// Whether GNU parallel is there; moreutils has a program of the same name that is another one.
+fn has_gnu_parallel() -> bool {
+    let version = Command::new("parallel").arg("--version").output();
+    version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).starts_with("GNU parallel"))
+}
+
+#[test]
+fn gnu_parallel_comes_to_the_same_bytes_by_the_documented_command_lines() {
+    if !supported() {
+        return;
+    }
+    if !has_gnu_parallel() {
+        let in_ci = matches!(env::var("CI").as_deref(), Ok("true" | "1"));
+        assert!(!in_ci, "found no GNU parallel, expected it: apt-get install parallel");
+        eprintln!("skipped: there is no GNU parallel. Debian, Ubuntu: apt-get install parallel");
+        return;
+    }
+    let place = Place::with(&[("base.yaml", BASE), ("PLAN.plan.yaml", &PLAN.replace("1..3", "1..2"))]);
+    let whole = ok(&place, &["sweep", "PLAN.plan.yaml", "--out", "whole"]);
+    assert!(whole.out.contains("4 of 4 runs compared"), "{}", whole.out);
+
+    let script = documented();
+    assert!(script.starts_with("parallel ") && script.lines().count() == 2, "{script}");
+    let mut path = vec![Path::new(env!("CARGO_BIN_EXE_darkswap-sim")).parent().unwrap().to_owned()];
+    path.extend(env::split_paths(&env::var_os("PATH").unwrap()));
+    let done = Command::new("bash")
+        .args(["-euc", &script])
+        .current_dir(place.path("."))
+        .env("PATH", env::join_paths(path).unwrap())
+        // Where GNU parallel keeps what it learns of the machine: not in the folder of whoever tests.
+        .env("PARALLEL_HOME", place.path("parallel"))
+        .output()
+        .unwrap();
+    let [out, err] = [&done.stdout, &done.stderr].map(|said| String::from_utf8_lossy(said));
+    assert!(done.status.success(), "{script}{out}{err}");
+    let log = fs::read_to_string(place.path("sweep.log")).unwrap();
+    assert_eq!(log.lines().count(), 1 + 4, "a line for each shard: {log}");
+    for shard in 1..=4 {
+        assert!(out.contains(&format!("shard {shard}/4 has its 1 runs in shard-{shard}")), "{out}");
+    }
+    assert_eq!(comparison(&place, "whole"), comparison(&place, "all"));
 }

@@ -1,11 +1,4 @@
-//! When to connect again, and when to probe a silent connection.
-//!
-//! | part | noun |
-//! |---|---|
-//! | [`Reconnection`] | exponential back-off with jitter that only a connection which held starts anew |
-//! | [`liveness`] | probes below the life of a NAT's mapping |
-
-pub mod liveness;
+//! When to connect again: [`Reconnection`] is an exponential back-off with jitter that only a connection which held starts anew.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@
 //! | [`pool`] | one entry per peer, one dial per peer |
 //! | [`limiter`] | who waits, in which order and how long; how many bytes may pass |
 //! | [`quality`] | how good a connection is, from 0 to 100, and what to do about it |
-//! | [`backoff`] | when to connect again, and when to probe a silent connection |
+//! | [`backoff`] | when to connect again |
 //! | [`doubt`] | which connection does not answer any more |
 //! | [`prefix`] | which addresses are likely to fail, or to lie, together |
 //! | [`rtt`] | the smoothed round-trip time of RFC 6298 |
@@ -24,7 +24,8 @@
 //! Fractions are `f64` in `0.0..=1.0`, made with the four basic operations only: those are exact in IEEE 754, so that every machine
 //! computes the same. Logarithms and powers would not be.
 //!
-//! Deliberately absent: paths to one peer (`darkswap_core::path` dials, punches and closes surplus connections) and libp2p.
+//! Deliberately absent: paths to one peer (`darkswap_core::path` dials, punches and closes surplus connections), libp2p, and probes that
+//! keep a NAT's mapping: QUIC's keep-alive (4 s), ping (8 s) and the consent checks of ICE do that.
 
 pub mod backoff;
 pub mod doubt;

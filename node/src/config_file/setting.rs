@@ -342,9 +342,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         "relay",
         "policy",
         Field::RelayPolicy(|all| &mut all.node.relay_selection.policy),
-        "How the home relay is chosen, the first of those that this node holds: \"lowest_latency\", \"power_of_two_choices\", \
-         \"random_of_best_n\", \"latency_x_load\", \"sticky\" (latency and load, and a change only for a clear gain) or \
-         \"geographic_hint\".",
+        "How the home relay is chosen, the first of those that this node holds. docs/operating.md explains each policy.",
     )
     .with_example("\"latency_x_load\""),
     Setting::new(

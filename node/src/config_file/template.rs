@@ -26,8 +26,8 @@ pub fn template() -> String {
             text.push('\n');
             comment(
                 &mut text,
-                &match setting.field.range() {
-                    Some(range) => format!("{} From {range}.", setting.about),
+                &match setting.field.allowed() {
+                    Some(allowed) => format!("{} {allowed}", setting.about),
                     None => setting.about.to_owned(),
                 },
             );

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bitcoin::FeeRate;
-use darkswap_connectivity::relay::policy::{Parameters, Policy};
+use darkswap_connectivity::relay::policy::{self, Parameters, Policy};
 use libp2p::{Multiaddr, PeerId};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -228,6 +228,14 @@ impl Field {
             | Self::RelayHints(_) => return None,
         };
         Some(format!("\"{from}\" to \"{to}\""))
+    }
+
+    /// A sentence about what it may be, where a table knows that better than the setting's text.
+    pub(super) fn allowed(&self) -> Option<String> {
+        match self {
+            Self::RelayPolicy(_) => Some(format!("One of \"{}\".", policy::names().join("\", \""))),
+            field => field.range().map(|range| format!("From {range}.")),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub const HIGH: u8 = 60;
 pub const HOLD: Duration = Duration::from_secs(10);
 /// How long an action may take to show, and the longest pause when none ever does.
 pub const PAUSE: (Duration, Duration) = (Duration::from_secs(40), Duration::from_secs(600));
-/// A score that old says nothing: probes stopped, and the liveness machine finds out why.
+/// A score that old says nothing: probes stopped, and their time-out finds out why.
 pub const STALE: Duration = Duration::from_secs(60);
 
 /// How the connection reaches its peer now.
