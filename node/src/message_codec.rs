@@ -111,6 +111,9 @@ fn invalid(malformed: Malformed) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use futures::executor::block_on;
     use futures::io::Cursor;
     use libp2p::request_response::Codec as _;
@@ -134,6 +137,31 @@ mod tests {
         for end in 0..bytes.len() {
             assert_eq!(read(&bytes[..end]), Err(Refused::Truncated));
         }
+    }
+
+    /// Brings a header, and counts the room that it is given for the payload.
+    struct Meter {
+        header: Cursor<Vec<u8>>,
+        room: usize,
+    }
+
+    impl AsyncRead for Meter {
+        fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            let read = Pin::new(&mut self.header).poll_read(cx, buffer);
+            if matches!(read, Poll::Ready(Ok(0))) {
+                self.room = self.room.max(buffer.len());
+            }
+            read
+        }
+    }
+
+    #[test]
+    fn a_payload_that_was_announced_and_does_not_come_takes_no_memory() {
+        let header = [&[1][..], &[0; 16], &(1_u32 << 20).to_be_bytes()].concat();
+        let mut meter = Meter { header: Cursor::new(header), room: 0 };
+        let refused = block_on(Codec::new(1 << 20).read_request(&PROTOCOL, &mut meter)).unwrap();
+        assert_eq!(refused, Err(Refused::Truncated));
+        assert!(meter.room <= 8 << 10, "room for {} bytes", meter.room);
     }
 
     proptest! {

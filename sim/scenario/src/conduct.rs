@@ -10,12 +10,14 @@ use crate::value;
 
 pub(crate) const CONDUCT: Section = Section { name: "`conduct`", fields: &["report", "hop", "attack", "to"] };
 
-const HOPS: [(&str, Hop); 5] = [
+const HOPS: [(&str, Hop); 7] = [
     ("serve", Hop::Serve),
     ("refuse", Hop::Refuse),
     ("stall", Hop::Stall),
     ("garble", Hop::Garble),
     ("drop", Hop::Drop),
+    ("swallow", Hop::Swallow),
+    ("corrupt", Hop::Corrupt),
 ];
 
 const ATTACKS: [(&str, AttackKind); 4] = [

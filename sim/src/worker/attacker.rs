@@ -2,7 +2,6 @@
 //!
 //! | module | noun |
 //! |---|---|
-//! | `line` | raw streams to and from peers |
 //! | `victim` | a node under attack, and the sessions with it |
 //! | `bomb` | compressed messages that become far more than they are |
 //! | `flood` | as many requests, messages and streams as it can make |
@@ -14,7 +13,6 @@
 mod bomb;
 mod flood;
 mod impostor;
-mod line;
 mod spoof;
 mod victim;
 
@@ -36,11 +34,11 @@ use libp2p::swarm::{NetworkBehaviour, Stream};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, ping, relay};
 
 use super::cast::Cast;
+use super::line::{self, Line};
 use super::recorder::{Recorder, tags};
 use crate::runtime::SimRuntime;
 use bomb::Bombs;
 use impostor::Impostor;
-use line::Line;
 use victim::Victim;
 
 /// Connections without use are kept: it is for the others to close them.
@@ -120,7 +118,7 @@ impl Attacker {
         let webrtc = WebrtcConfig { enabled: false, ..WebrtcConfig::default() };
         let transport =
             transport::build(&identity, &world, circuit_transport, &webrtc, None, &DataChannels::default())?;
-        let (behaviour, line, streams) = line::Behaviour::new();
+        let (behaviour, line, streams) = line::Behaviour::new(victim::SEALED);
         let behaviour = Behaviour {
             circuits,
             line: behaviour,

@@ -15,6 +15,7 @@
 //! | `load`, `fault` | what hosts are asked to do, and what goes wrong |
 //! | `channel` | data channels, at both ends |
 //! | `attacker` | a peer that breaks the rules |
+//! | `line` | raw streams of those that run no node |
 //! | `liar` | a signalling peer that lies |
 //! | `reach` | who can be reached through which relay: the truth |
 //! | `rogue` | a relay that breaks the rules |
@@ -30,6 +31,7 @@ mod fault;
 mod figure;
 mod ledger;
 mod liar;
+mod line;
 mod load;
 mod log;
 mod member;

@@ -2,11 +2,13 @@
 //!
 //! | module | noun |
 //! |---|---|
+//! | `carrier` | circuits whose bytes do not arrive as they were sent |
 //! | `hop` | what it answers to requests for reservations and circuits (circuit relay v2) |
 //! | `report` | what it says of its load |
 //!
 //! What it does not lie about is real: a rogue that only reports another load than it has carries circuits with libp2p's own relay.
 
+mod carrier;
 mod hop;
 mod report;
 
@@ -29,7 +31,9 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, StreamProtocol, Swarm, identify, ping, relay};
 
+use super::line;
 use crate::runtime::SimRuntime;
+use carrier::Carrier;
 use hop::Question;
 
 /// Connections without use are closed after this time.
@@ -65,6 +69,7 @@ struct Behaviour {
     circuits: relay::client::Behaviour,
     relay: Toggle<relay::Behaviour>,
     hop: Toggle<request_response::Behaviour<hop::Codec>>,
+    carrier: Toggle<line::Behaviour>,
     report: Toggle<request_response::Behaviour<report::Codec>>,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -98,14 +103,18 @@ impl Rogue {
         let webrtc = WebrtcConfig { enabled: false, ..WebrtcConfig::default() };
         let transport = transport::build(identity, &world, circuit_transport, &webrtc, None, &DataChannels::default())?;
         let serves = conduct.hop == Hop::Serve;
+        let carries = matches!(conduct.hop, Hop::Corrupt | Hop::Swallow);
+        let (carrier, line, streams) = line::Behaviour::new(hop::PROTOCOL);
         let behaviour = Behaviour {
             circuits,
             relay: serves.then(|| relay::Behaviour::new(local, relay_config(limits))).into(),
-            hop: (!serves).then(|| answering(hop::PROTOCOL, hop::Codec)).into(),
+            hop: (!serves && !carries).then(|| answering(hop::PROTOCOL, hop::Codec)).into(),
+            carrier: carries.then_some(carrier).into(),
             report: conduct.report.map(|_| answering(report::PROTOCOL, report::Codec)).into(),
             identify: identify::Behaviour::new(identify::Config::new("/rogue".to_owned(), identity.public())),
             ping: ping::Behaviour::default(),
         };
+        let tasks = Arc::clone(&world);
         let config = libp2p::swarm::Config::with_executor(move |task| world.spawn("rogue's connection", task))
             .with_idle_connection_timeout(IDLE);
         let mut swarm = Swarm::new(transport, behaviour, local, config);
@@ -114,6 +123,11 @@ impl Rogue {
             swarm.add_external_address(at(listen, address));
         }
         let address = listen.first().map(|listen| at(listen, address)).unwrap_or_else(Multiaddr::empty);
+        if carries {
+            let (runtime, counts) = (Arc::clone(runtime), counts.clone());
+            let carrier = Carrier { runtime, line, address: address.clone(), hop: conduct.hop, counts };
+            tasks.spawn("rogue's circuits", Box::pin(carrier.run(streams)));
+        }
         Ok(Self { runtime: Arc::clone(runtime), swarm, conduct, counts, address, stalled: VecDeque::new() })
     }
 
@@ -149,7 +163,8 @@ impl Rogue {
                 }
                 return self.stalled.push_back(channel);
             }
-            (Hop::Garble, _) => hop::NONSENSE.to_vec(),
+            // A carrier answers by itself.
+            (Hop::Garble | Hop::Corrupt | Hop::Swallow, _) => hop::NONSENSE.to_vec(),
             (Hop::Drop, Question::Reserve) => hop::granted(self.runtime.as_ref(), &self.address),
             (Hop::Refuse | Hop::Serve, Question::Reserve) => hop::refused(hop::RESERVATION_REFUSED),
             (Hop::Drop | Hop::Refuse | Hop::Serve, Question::Connect) => hop::refused(hop::CONNECTION_FAILED),

@@ -291,7 +291,7 @@ pub const FIGURES: &[Figure] = &[
     count(
         "relay_lie",
         &["host", "kind"],
-        "Load reports that a relay with `conduct` made up (`report`), and requests that it broke the rules about (`refuse`, `stall`, `garble`, `drop`), totals at the end of the run.",
+        "Load reports that a relay with `conduct` made up (`report`), and requests that it broke the rules about (`refuse`, `stall`, `garble`, `drop`, `swallow`, `corrupt`), totals at the end of the run.",
     ),
     // STUN and TURN servers.
     count(

@@ -75,6 +75,10 @@ pub enum Hop {
     Garble,
     /// It grants reservations, and ends every circuit as soon as it is asked for.
     Drop,
+    /// It opens circuits, and nothing that goes in comes out.
+    Swallow,
+    /// It opens circuits, and changes what passes.
+    Corrupt,
 }
 
 impl Hop {
@@ -87,6 +91,8 @@ impl Hop {
             Self::Stall => "stall",
             Self::Garble => "garble",
             Self::Drop => "drop",
+            Self::Swallow => "swallow",
+            Self::Corrupt => "corrupt",
         }
     }
 }

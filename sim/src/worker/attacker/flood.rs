@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use darkswap_connectivity::relay::message::{self, HopMessage, Status};
+use darkswap_connectivity::relay::message::{HopMessage, Status};
 use darkswap_messages::wire::{Request, Response};
 use futures::future::join_all;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::victim::{Victim, draw};
 use super::{Reply, Report};
+use crate::worker::line::relay_message;
 
 const PLAIN: StreamProtocol = StreamProtocol::new("/darkswap/message/1");
 const HOP: StreamProtocol = StreamProtocol::new("/libp2p/circuit/relay/0.2.0/hop");
@@ -93,18 +94,7 @@ async fn requests(victim: &Victim, how: &'static str, request: &HopMessage, repo
             let mut stream = victim.line.open(victim.peer, HOP).await?;
             stream.write_all(&request).await.ok()?;
             stream.flush().await.ok()?;
-            let mut prefix = Vec::new();
-            let length = loop {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).await.ok()?;
-                prefix.extend(byte);
-                if let Some(length) = message::length(&prefix).ok()? {
-                    break length;
-                }
-            };
-            let mut answer = vec![0; length];
-            stream.read_exact(&mut answer).await.ok()?;
-            HopMessage::decode(&answer).ok()
+            HopMessage::decode(&relay_message(&mut stream).await?).ok()
         };
         timeout(REFUSAL, answered).await.ok()?
     });

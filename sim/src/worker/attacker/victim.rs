@@ -13,8 +13,10 @@ use libp2p::identity::{Keypair, PublicKey};
 use libp2p::{PeerId, StreamProtocol};
 use tokio::time::timeout;
 
-use super::line::{Line, SEALED};
+use crate::worker::line::Line;
 
+/// The sealed message protocol.
+pub(super) const SEALED: StreamProtocol = StreamProtocol::new("/darkswap/message/2");
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest answer that is read; those of the protocols have some hundred bytes.

@@ -1,11 +1,12 @@
-//! Raw streams to and from peers: opened, written and left hanging by hand.
+//! Raw streams to and from peers: opened, written and left hanging by hand. For programs that stand in the place of a node.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
 
+use darkswap_connectivity::relay::message;
 use darkswap_node::transport;
-use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
+use futures::{AsyncReadExt as _, StreamExt as _};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::ReadyUpgrade;
@@ -18,8 +19,6 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-/// The protocol whose streams are taken.
-pub(super) const SEALED: StreamProtocol = StreamProtocol::new("/darkswap/message/2");
 /// Wishes, and streams of others, that wait.
 const WAITING: usize = 1_024;
 
@@ -57,6 +56,22 @@ impl Line {
     }
 }
 
+/// Reads one message of circuit relay v2.
+pub(super) async fn relay_message(stream: &mut Stream) -> Option<Vec<u8>> {
+    let mut prefix = Vec::new();
+    let length = loop {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.ok()?;
+        prefix.extend(byte);
+        if let Some(length) = message::length(&prefix).ok()? {
+            break length;
+        }
+    };
+    let mut message = vec![0; length];
+    stream.read_exact(&mut message).await.ok()?;
+    Some(message)
+}
+
 /// Does what is wished for.
 #[derive(Debug)]
 pub(super) struct Behaviour {
@@ -64,13 +79,14 @@ pub(super) struct Behaviour {
     taken: mpsc::Sender<(PeerId, Stream)>,
     connections: BTreeMap<PeerId, usize>,
     dialling: BTreeMap<PeerId, Vec<oneshot::Sender<()>>>,
+    protocol: StreamProtocol,
 }
 
 impl Behaviour {
-    /// A behaviour with what it is asked through, and the sealed streams that others open.
-    pub(super) fn new() -> (Self, Line, mpsc::Receiver<(PeerId, Stream)>) {
+    /// A behaviour with what it is asked through, and the streams of this protocol that others open.
+    pub(super) fn new(protocol: StreamProtocol) -> (Self, Line, mpsc::Receiver<(PeerId, Stream)>) {
         let ((line, wishes), (taken, opened)) = (mpsc::channel(WAITING), mpsc::channel(WAITING));
-        (Self { wishes, taken, connections: BTreeMap::new(), dialling: BTreeMap::new() }, Line(line), opened)
+        (Self { wishes, taken, connections: BTreeMap::new(), dialling: BTreeMap::new(), protocol }, Line(line), opened)
     }
 }
 
@@ -85,7 +101,7 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::default())
+        Ok(Handler::new(self.protocol.clone()))
     }
 
     fn handle_established_outbound_connection(
@@ -96,7 +112,7 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::default())
+        Ok(Handler::new(self.protocol.clone()))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
@@ -138,10 +154,17 @@ impl NetworkBehaviour for Behaviour {
 }
 
 /// Opens and takes the streams of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Handler {
+    protocol: StreamProtocol,
     wanted: VecDeque<Opening>,
     taken: VecDeque<Stream>,
+}
+
+impl Handler {
+    fn new(protocol: StreamProtocol) -> Self {
+        Self { protocol, wanted: VecDeque::new(), taken: VecDeque::new() }
+    }
 }
 
 impl ConnectionHandler for Handler {
@@ -153,7 +176,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = oneshot::Sender<Stream>;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        SubstreamProtocol::new(ReadyUpgrade::new(SEALED), ())
+        SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ())
     }
 
     fn poll(
