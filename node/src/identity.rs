@@ -235,6 +235,7 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..512)) {
             let _ = parse(&bytes);

@@ -165,6 +165,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn hostile_bytes_are_refused_without_a_panic_and_without_allocating_more_than_the_limit(bytes: Vec<u8>) {
             if let Ok(message) = read(&bytes) {

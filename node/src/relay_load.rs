@@ -182,6 +182,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn no_bytes_make_the_codec_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = request(&bytes);

@@ -136,6 +136,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn hostile_bytes_are_refused_without_a_panic(bytes: Vec<u8>) {
             let _ = read(&bytes);

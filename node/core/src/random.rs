@@ -71,6 +71,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn draws_stay_in_their_range(seed: u64, count in 1_usize..1_000, low in 0_u64..1_000_000, width in 1_u64..1_000_000) {
             let mut random = Random::new(seed);

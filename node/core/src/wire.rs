@@ -165,6 +165,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn any_bytes_decode_or_are_refused_and_what_decodes_encodes_back(bytes: [u8; REQUEST_HEADER], limit in 0..1_usize << 20) {
             if let Ok(header) = Header::decode(&bytes, limit) {

@@ -337,6 +337,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = (tip(&bytes), block_hash(&bytes), waiting(&bytes, Txid::all_zeros()));

@@ -148,6 +148,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn arbitrary_files_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..1_100)) {
             let _ = line(&bytes);

@@ -207,6 +207,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn no_times_and_targets_make_it_panic(
             times in proptest::collection::vec((any::<u32>(), prop_oneof![Just(LOWEST), Just(HIGHER)]), 1..30),

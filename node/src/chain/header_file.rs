@@ -330,6 +330,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn of_a_damaged_file_the_headers_before_the_damage_are_found(
             place in 16..16 + 12 * 80_usize, change in 1..=255_u8, cut in proptest::option::of(0..16 + 12 * 80_usize),

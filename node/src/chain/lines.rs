@@ -134,6 +134,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn no_line_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = message(&bytes);

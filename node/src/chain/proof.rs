@@ -64,6 +64,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn no_history_and_no_proof_makes_it_panic(
             height in any::<i64>(), fee in proptest::option::of(any::<i64>()), pos in any::<u64>(), steps in 0..70_usize,

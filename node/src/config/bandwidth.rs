@@ -190,6 +190,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn whatever_is_accepted_has_its_rate_at_each_of_its_minutes(
             spans in prop::collection::vec((0_u16..1_500, 0_u16..1_500, 0_u64..100_000), 0..14),

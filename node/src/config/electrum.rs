@@ -145,6 +145,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn arbitrary_text_never_panics(text in "((ssl|tcp)://)?[a-z]{1,3}:[0-9]{1,5}(#sha256=[0-9a-fA-F:]{0,70})?|\\PC*") {
             if let Ok(server) = text.parse::<ElectrumServer>() {

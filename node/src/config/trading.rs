@@ -158,6 +158,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn arbitrary_text_never_panics(text in "\\PC*") {
             if let Ok(server) = text.parse::<ServerAddress>() {

@@ -153,6 +153,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn no_text_panics(found in "\\PC*", times in "[0-9:.-]{0,12} [0-9]{0,4}(KiB)?") {
             let _ = (text(&found), text(&times));

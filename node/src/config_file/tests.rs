@@ -576,6 +576,7 @@ fn too_much_is_refused() {
 }
 
 proptest! {
+    #![proptest_config(crate::cases())]
     #[test]
     fn arbitrary_text_never_panics(text in "\\PC*") {
         let _ = resolve(&file(&text)).map_err(|problems| problems.to_string());

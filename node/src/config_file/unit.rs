@@ -140,6 +140,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn what_is_shown_reads_back(milliseconds in any::<u64>(), bytes in any::<u64>(), fee in 0..u64::MAX / 4_000) {
             let fee_rate = FeeRate::from_sat_per_kwu(fee);

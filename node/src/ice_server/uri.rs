@@ -280,6 +280,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn what_is_shown_reads_back(uri in any_uri()) {
             prop_assert_eq!(uri.to_string().parse::<IceUri>(), Ok(uri));

@@ -129,6 +129,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn whatever_a_peer_says_of_its_addresses_the_book_is_bounded_and_leads_to_that_peer(
             addresses in prop::collection::vec(arbitrary::multiaddr(), 0..40),

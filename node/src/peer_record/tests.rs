@@ -89,6 +89,7 @@ fn sequence_numbers_grow_even_when_the_clock_does_not() {
 }
 
 proptest! {
+    #![proptest_config(crate::cases())]
     #[test]
     fn reading_a_record_never_panics(
         key in prop::collection::vec(any::<u8>(), 0..64),

@@ -241,6 +241,7 @@ async fn a_destination_takes_a_circuit_or_says_why_not() {
 }
 
 proptest! {
+    #![proptest_config(crate::cases())]
     #[test]
     fn no_bytes_of_a_client_make_a_relay_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

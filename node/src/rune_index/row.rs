@@ -370,6 +370,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn every_row_is_read_as_it_was_written(
             balances in balances(), entry in entry(), id in id(), tip in tip(), undo in undo(),

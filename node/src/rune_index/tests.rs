@@ -87,7 +87,7 @@ fn a_crash_between_any_two_operations_leaves_the_index_as_of_some_block() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { cases: 24, ..crate::cases() })]
 
     #[test]
     fn an_index_that_went_through_reorganisations_equals_one_built_from_nothing(

@@ -96,7 +96,7 @@ fn a_crash_between_any_two_operations_loses_nothing_that_was_acknowledged() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { cases: 24, ..crate::cases() })]
 
     #[test]
     fn any_batches_survive_any_crash(
@@ -118,6 +118,7 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(crate::cases())]
     #[test]
     fn a_damaged_file_is_refused_or_read_as_it_was(
         places in prop::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 1..20),

@@ -150,6 +150,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn hostile_bytes_are_refused_without_a_panic(bytes: Vec<u8>) {
             if let Ok(request) = read_request(&bytes) {

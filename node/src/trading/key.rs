@@ -59,6 +59,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn whatever_the_bytes_a_key_is_a_peer_or_refused(bytes: [u8; 32]) {
             if let Ok(id) = peer(&TraderKey(bytes)) {

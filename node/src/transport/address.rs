@@ -230,6 +230,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn any_address_is_taken_whole_by_one_transport_or_by_none(address in arbitrary::multiaddr()) {
             prop_assert!(is_relayed(&address) || relay_of(&address).is_none());

@@ -129,6 +129,7 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn every_address_has_a_kind_and_a_circuit_is_one_whatever_carries_it(address in arbitrary::multiaddr()) {
             use libp2p::multiaddr::Protocol;

@@ -124,6 +124,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn a_resolved_address_has_an_ip_for_its_name_and_is_the_same_otherwise(
             address in arbitrary::multiaddr(),

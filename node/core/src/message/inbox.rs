@@ -123,6 +123,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn nothing_is_delivered_twice(sequences in prop::collection::vec(prop_oneof![0..3_000_u64, any::<u64>()], 0..400)) {
             let mut inbox = Inbox::new();

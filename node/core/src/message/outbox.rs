@@ -261,6 +261,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         /// Attempts fail or their acknowledgements get lost at random: every message is delivered at most once, and every one
         /// ends as acknowledged or expired.
         #[test]

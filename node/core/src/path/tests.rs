@@ -458,6 +458,7 @@ fn any_input() -> impl Strategy<Value = Input> {
 }
 
 proptest! {
+    #![proptest_config(crate::cases())]
     /// Whatever happens, in any order: a wanted peer without a path has something under way or a deadline, a surplus close never
     /// takes the last connection, no input makes the machine answer without end, one negotiation runs at a time, and no deadline is
     /// left in the past.

@@ -173,6 +173,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn what_is_shown_can_be_typed(sats in 0..=Amount::MAX_MONEY.to_sat(), text in "\\PC{0,12}") {
             let one = Amount::from_sat(sats);

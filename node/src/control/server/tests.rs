@@ -254,6 +254,7 @@ async fn answered(bytes: &[u8]) -> String {
 }
 
 proptest::proptest! {
+    #![proptest_config(crate::cases())]
     #[test]
     fn hostile_clients_are_answered_with_errors(
         bytes in proptest::collection::vec(proptest::prop_oneof![

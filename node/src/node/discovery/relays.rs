@@ -272,6 +272,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn whatever_is_said_of_a_relay_what_is_taken_of_it_is_bounded(
             addresses in prop::collection::vec(arbitrary::multiaddr(), 0..40),

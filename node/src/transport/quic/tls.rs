@@ -193,6 +193,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn arbitrary_bytes_are_no_certificate(bytes: Vec<u8>) {
             prop_assert!(Verifier::certificate(&CertificateDer::from(bytes), &[]).is_err());

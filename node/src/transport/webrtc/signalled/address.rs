@@ -101,6 +101,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn whatever_is_announced_leads_back_to_its_circuit(address in arbitrary::multiaddr()) {
             let _ = target(&address);

@@ -257,6 +257,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
         #[test]
         fn no_description_is_too_strange_to_look_for_a_fingerprint(sdp in "(a=fingerprint:(sha-256 )?[0-9A-F: ]{0,100}|.{0,20}|\n){0,8}") {
             let _ = fingerprint(&sdp);
