@@ -295,7 +295,7 @@ impl Handle {
 
     /// Opens a data channel to a peer over its WebRTC connection: reliable or not, ordered or not, with a priority among the channels of
     /// that connection. Messages can be sent at once. The channel ends with the connection; unlike [`send`](Self::send) it does not
-    /// survive a change of path.
+    /// survive a change of path. While it is open, the connection is not closed for being idle or for room.
     ///
     /// # Errors
     /// [`DataChannelError`] when there is no WebRTC connection to the peer, without a label, or when there are too many channels.

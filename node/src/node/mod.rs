@@ -289,6 +289,7 @@ impl Node {
                 },
                 () = sleep_until(wake.map(|at| self.started + at)) => self.on_deadline(),
                 (peer, channel) = channels.accept() => self.on_channel(InboundChannel { peer, channel }),
+                peer = channels.changed() => self.channels_changed(peer),
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
             }
             if self.stopping.is_some() {
@@ -369,6 +370,7 @@ impl Node {
         let (peer, label) = (inbound.peer, inbound.channel.options().label.clone());
         while let Some(acceptor) = self.acceptors.pop_front() {
             if !acceptor.is_closed() {
+                inbound.channel.take_into_use();
                 // It was open a moment ago, on this thread.
                 let _ = acceptor.send(inbound);
                 return self.report(Event::ChannelOpened { peer, label });
