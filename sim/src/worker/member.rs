@@ -8,6 +8,7 @@ use darkswap_fabric::HostIndex;
 use darkswap_node::Runtime as _;
 use darkswap_node::config::{Config, PeerAddress, Reachability, RelaySelection, TradingConfig, WebrtcConfig};
 use darkswap_node::ice_server::{Credential, Host as ServerHost, IceServer};
+use darkswap_node::limits::Limits;
 use darkswap_scenario::Topology;
 use darkswap_scenario::topology::{self, Conduct, Host, Role, Service, Transport};
 use darkswap_trade::order::TraderKey;
@@ -180,6 +181,7 @@ fn config(host: &Host, relays: Vec<PeerAddress>, topics: Vec<String>) -> Result<
         topics,
         relay_selection: host.relay_selection.as_ref().map(selection).transpose()?.unwrap_or_default(),
         relay_limits,
+        limits: if is_relay { Limits::of_relay(relay_limits.reservations) } else { Limits::default() },
         ..Config::default()
     })
 }
