@@ -55,6 +55,7 @@ impl Node {
             estimate::Output::Displaced { relay } | estimate::Output::Unplaced { relay } => {
                 let visit = self.relays.known.remove(&relay).and_then(|entry| entry.visit);
                 self.relays.is_news = true;
+                self.relay_displaced(relay);
                 if let Some(visit) = visit {
                     self.close_visit(visit);
                 }
