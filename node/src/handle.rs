@@ -1,5 +1,6 @@
 //! How an application talks to a running node.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::event::TransportKind;
+use crate::event::{Misbehaviour, TransportKind};
 pub use crate::relay_server::RelayService;
 use crate::relay_status::RelayStatus;
 use crate::trading::Trading;
@@ -125,6 +126,8 @@ pub struct Status {
     pub reservations: Vec<PeerId>,
     /// What it does as a relay for others, when it is one.
     pub relay: Option<RelayService>,
+    /// How often peers broke a rule since the node was started, by the rule. Rules that nobody broke are not listed.
+    pub misbehaved: BTreeMap<Misbehaviour, u64>,
 }
 
 /// A connected or wanted peer.

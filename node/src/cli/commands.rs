@@ -32,6 +32,8 @@ pub(crate) fn status(place: &Place, shown: Shown) -> Result<(), Failure> {
     rows.extend(status.external.iter().map(|address| ["reachable at".to_owned(), address.to_string()]));
     rows.extend(status.reservations.into_iter().map(|relay| ["relay".to_owned(), relay]));
     rows.extend(status.relay.as_deref().map(relay::rows).unwrap_or_default());
+    let misbehaved = status.misbehaved.into_iter();
+    rows.extend(misbehaved.map(|(rule, times)| ["misbehaviour of peers".to_owned(), format!("{rule}, {times} times")]));
     output::print(&table(["WHAT", "VALUE"], &rows))
 }
 

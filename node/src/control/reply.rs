@@ -1,5 +1,7 @@
 //! What a node answers.
 
+use std::collections::BTreeMap;
+
 use darkswap_core::path::PathKind;
 use darkswap_trader::command;
 use libp2p::{Multiaddr, PeerId};
@@ -59,6 +61,10 @@ pub struct StatusReport {
     /// What it does as a relay for others; `null` when it is none.
     #[serde(default)]
     pub relay: Option<Box<RelayServiceReport>>,
+    /// How often peers broke a rule since the node was started, by the rule: `malformed`, `oversized`, ... as in the event
+    /// `misbehaviour`. Rules that nobody broke are not listed.
+    #[serde(default)]
+    pub misbehaved: BTreeMap<String, u64>,
 }
 
 /// A connected or wanted peer.
@@ -209,6 +215,7 @@ impl From<Status> for StatusReport {
             external: status.external,
             reservations: status.reservations.iter().map(ToString::to_string).collect(),
             relay: status.relay.map(|service| Box::new(service.into())),
+            misbehaved: status.misbehaved.into_iter().map(|(kind, times)| (kind.name().to_owned(), times)).collect(),
         }
     }
 }

@@ -133,6 +133,7 @@ impl Node {
             external: self.swarm.external_addresses().cloned().collect(),
             reservations: self.relays.held(),
             relay: self.swarm.behaviour().relay_server.as_ref().map(|relay| relay.service()),
+            misbehaved: self.misbehaved.clone(),
         }
     }
 }

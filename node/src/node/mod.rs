@@ -58,7 +58,7 @@ use tokio::time::Instant;
 
 use crate::Runtime;
 use crate::config::{Config, PeerAddress, WebrtcConfig};
-use crate::event::Event;
+use crate::event::{Event, Misbehaviour};
 use crate::handle::{Command, CommandError, Handle, InboundChannel};
 use crate::limits::fixed::{connection, message, signalling};
 use crate::trading::task::Task;
@@ -147,6 +147,8 @@ pub struct Node {
     own_addresses: VecDeque<Multiaddr>,
     /// What a node that trades keeps.
     trades: Option<Trades>,
+    /// How often peers broke which rule.
+    misbehaved: BTreeMap<Misbehaviour, u64>,
     /// Whether gossip is judged before it is passed on: in a node that trades, or passes orders on.
     validates: bool,
     /// The circuits that were cut at the end of the relay's drain.
@@ -249,6 +251,7 @@ impl Node {
             acceptors: VecDeque::new(),
             own_addresses: VecDeque::new(),
             trades,
+            misbehaved: BTreeMap::new(),
             validates,
             drained: None,
             draining: Vec::new(),
@@ -360,6 +363,10 @@ impl Node {
     }
 
     fn report(&mut self, event: Event) {
+        if let Event::Misbehaviour { kind, .. } = event {
+            let count = self.misbehaved.entry(kind).or_default();
+            *count = count.saturating_add(1);
+        }
         for observer in &mut self.observers {
             observer(&event);
         }
