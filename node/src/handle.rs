@@ -176,8 +176,8 @@ pub struct ConnectionQuality {
     pub sent: u64,
     /// Bytes that they received.
     pub received: u64,
-    /// When anything was last received, from the start of the node on.
-    pub last_activity: Duration,
+    /// For how long nothing was received on it but pings, probes and what opens substreams. Data channels are not counted.
+    pub inactive: Duration,
 }
 
 /// A command with the way back for its answer.

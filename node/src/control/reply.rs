@@ -115,8 +115,8 @@ pub struct QualityReport {
     pub sent_bytes: u64,
     /// Bytes that they received.
     pub received_bytes: u64,
-    /// When anything was last received, in seconds from the start of the node.
-    pub last_activity_seconds: f64,
+    /// For how long nothing was received on it but pings, probes and what opens substreams.
+    pub inactive_seconds: f64,
 }
 
 /// What the receiver's acknowledgement of a message tells.
@@ -249,7 +249,7 @@ impl From<&ConnectionQuality> for QualityReport {
             throughput: quality.throughput,
             sent_bytes: quality.sent,
             received_bytes: quality.received,
-            last_activity_seconds: quality.last_activity.as_secs_f64(),
+            inactive_seconds: quality.inactive.as_secs_f64(),
         }
     }
 }

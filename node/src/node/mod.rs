@@ -205,7 +205,7 @@ impl Node {
         let transport = transport::build(&identity, &runtime, circuit_transport, &config.webrtc, signalled, &channels)?;
         let calendar = Arc::clone(&runtime);
         let throttle = Throttle::new(started, &config.bandwidth, move || calendar.wall_clock());
-        let transport = transport::metered::transport(transport, meters.clone(), throttle);
+        let transport = transport::metered::transport(transport, meters.clone(), throttle, &quality::PROBES);
         let validates = parts.is_some() || config.topics.iter().any(|topic| topic == ORDERS);
         let judged = behaviour::Judged { trades: parts.is_some(), validates };
         let behaviour = behaviour::build(&config, &identity, &runtime, circuits, signalling, judged)?;
