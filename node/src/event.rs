@@ -583,3 +583,20 @@ pub enum Misbehaviour {
     /// The peer poses as another, or cannot prove who it is.
     Spoofed,
 }
+
+impl Misbehaviour {
+    /// The word for it in events and counts.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Oversized => "oversized",
+            Self::Unsolicited => "unsolicited",
+            Self::OutOfOrder => "out_of_order",
+            Self::Forged => "forged",
+            Self::Bomb => "bomb",
+            Self::Replayed => "replayed",
+            Self::Spoofed => "spoofed",
+        }
+    }
+}

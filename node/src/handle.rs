@@ -1,5 +1,6 @@
 //! How an application talks to a running node.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::event::TransportKind;
+use crate::event::{Misbehaviour, TransportKind};
 pub use crate::relay_server::RelayService;
 use crate::relay_status::RelayStatus;
 use crate::trading::Trading;
@@ -125,6 +126,8 @@ pub struct Status {
     pub reservations: Vec<PeerId>,
     /// What it does as a relay for others, when it is one.
     pub relay: Option<RelayService>,
+    /// How often peers broke a rule since the node was started, by the rule. Rules that nobody broke are not listed.
+    pub misbehaved: BTreeMap<Misbehaviour, u64>,
 }
 
 /// A connected or wanted peer.
@@ -173,8 +176,8 @@ pub struct ConnectionQuality {
     pub sent: u64,
     /// Bytes that they received.
     pub received: u64,
-    /// When anything was last received, from the start of the node on.
-    pub last_activity: Duration,
+    /// For how long nothing was received on it but pings, probes and what opens substreams. Data channels are not counted.
+    pub inactive: Duration,
 }
 
 /// A command with the way back for its answer.
@@ -295,7 +298,7 @@ impl Handle {
 
     /// Opens a data channel to a peer over its WebRTC connection: reliable or not, ordered or not, with a priority among the channels of
     /// that connection. Messages can be sent at once. The channel ends with the connection; unlike [`send`](Self::send) it does not
-    /// survive a change of path.
+    /// survive a change of path. While it is open, the connection is not closed for being idle or for room.
     ///
     /// # Errors
     /// [`DataChannelError`] when there is no WebRTC connection to the peer, without a label, or when there are too many channels.

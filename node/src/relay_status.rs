@@ -19,6 +19,8 @@ pub struct RelayStatus {
     pub loss: f64,
     /// The load that it told last.
     pub reported_load: Option<f64>,
+    /// How far its reports are believed, 0.0 to 1.0: less after each that was contradicted by what is measured.
+    pub credibility: f64,
     /// The load that is assumed: the reported one as far as it is believed, and what is measured.
     pub load: f64,
     /// How likely it grants a reservation.

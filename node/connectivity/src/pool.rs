@@ -114,6 +114,9 @@ pub enum Input<P> {
     Pin {
         /// The peer.
         peer: P,
+        /// Whether that is for something of ours, which counts as asking for it. What others want of this node (a circuit through
+        /// it, say) leaves a stranger a stranger.
+        asked: bool,
     },
     /// It need not be kept any more.
     Unpin {

@@ -32,6 +32,8 @@ pub(crate) fn status(place: &Place, shown: Shown) -> Result<(), Failure> {
     rows.extend(status.external.iter().map(|address| ["reachable at".to_owned(), address.to_string()]));
     rows.extend(status.reservations.into_iter().map(|relay| ["relay".to_owned(), relay]));
     rows.extend(status.relay.as_deref().map(relay::rows).unwrap_or_default());
+    let misbehaved = status.misbehaved.into_iter();
+    rows.extend(misbehaved.map(|(rule, times)| ["misbehaviour of peers".to_owned(), format!("{rule}, {times} times")]));
     output::print(&table(["WHAT", "VALUE"], &rows))
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn peers(place: &Place, shown: Shown) -> Result<(), Failure> {
         "LOSS",
         "SENT",
         "RECEIVED",
+        "INACTIVE",
         "CONNECTIONS",
         "USE",
         "PENDING",
@@ -143,7 +146,7 @@ fn read(reader: impl Read, name: &str) -> Result<Payload, Failure> {
     Ok(Payload::from(&bytes[..]))
 }
 
-fn row(peer: PeerReport) -> [String; 12] {
+fn row(peer: PeerReport) -> [String; 13] {
     let nothing = || "-".to_owned();
     let quality = peer.quality.as_ref();
     let path = peer.path.map_or_else(nothing, |path| path.name().to_owned());
@@ -159,6 +162,7 @@ fn row(peer: PeerReport) -> [String; 12] {
         of(|quality| format!("{:.1} %", quality.loss * 100.0)),
         of(|quality| bytes(quality.sent_bytes)),
         of(|quality| bytes(quality.received_bytes)),
+        of(|quality| format!("{:.0} s", quality.inactive_seconds)),
         peer.connections.to_string(),
         peer.usage.unwrap_or_else(nothing),
         peer.pending.to_string(),

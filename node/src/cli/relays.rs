@@ -13,17 +13,18 @@ pub(crate) fn relays(place: &Place, shown: Shown) -> Result<(), Failure> {
     if shown.json {
         return output::print_json(&relays);
     }
-    let names = ["RELAY", "STATE", "ROUND TRIP", "LOSS", "LOAD", "GRANTS", "COST", "ORIGIN"];
+    let names = ["RELAY", "STATE", "ROUND TRIP", "LOSS", "LOAD", "BELIEVED", "GRANTS", "COST", "ORIGIN"];
     output::print(&table(names, &relays.into_iter().map(row).collect::<Vec<_>>()))
 }
 
-fn row(relay: RelayReport) -> [String; 8] {
+fn row(relay: RelayReport) -> [String; 9] {
     [
         relay.relay.to_string(),
         relay.state,
         relay.round_trip_seconds.map_or_else(|| "-".to_owned(), milliseconds),
         percent(relay.loss),
         percent(relay.load),
+        percent(relay.credibility),
         percent(relay.success),
         milliseconds(relay.cost_seconds),
         relay.origin,

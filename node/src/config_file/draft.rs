@@ -14,6 +14,7 @@ use super::setting::{SETTINGS, Setting, TABLES, find};
 use super::value::{Fault, Raw, quoted};
 use super::{FILE_LIMIT, Override, Resolved, Settings, relay_hints};
 use crate::config::Reachability;
+use crate::limits::Limits;
 
 /// Problems that are reported at once. Who has more has given a wrong file.
 const PROBLEM_LIMIT: usize = 50;
@@ -131,6 +132,7 @@ impl Draft {
     pub(super) fn finish(mut self, folder: &Path) -> Result<Resolved, Problems> {
         if self.problems.is_empty() {
             self.apply_preset();
+            self.make_room_for_clients();
             self.check_together();
         }
         if !self.problems.is_empty() {
@@ -165,6 +167,14 @@ impl Draft {
                     _ => self.settings.ice_servers = preset.ice_servers(),
                 }
             }
+        }
+    }
+
+    /// A relay needs connections for its clients.
+    fn make_room_for_clients(&mut self) {
+        if self.settings.node.relay_server && self.origin("limits", "connections") == Origin::Default {
+            let reservations = self.settings.node.relay_limits.reservations;
+            self.settings.node.limits.connections = Limits::of_relay(reservations).connections;
         }
     }
 
@@ -211,9 +221,18 @@ impl Draft {
         self.check_relay();
     }
 
-    /// A share is no larger than the whole.
+    /// A share is no larger than the whole, and what is promised can be kept.
     fn check_relay(&mut self) {
         let relay = self.settings.node.relay_limits;
+        let connections = self.settings.node.limits.connections;
+        if self.settings.node.relay_server && relay.reservations > connections as usize / 2 {
+            let message = format!(
+                "found {}, expected at most half of limits.connections, {connections}: each keeps a connection, and those without \
+                 one need room as well; lower it, or raise limits.connections",
+                relay.reservations
+            );
+            self.wrong("relay", "reservations", message);
+        }
         let counts = |key, found: usize, whole, most: usize| (key, found as u64, whole, most as u64);
         let shares = [
             counts("reservations_per_prefix", relay.reservations_per_prefix, "reservations", relay.reservations),

@@ -11,6 +11,7 @@ use darkswap_trade::swap::WINDOW;
 use super::preset::{PRESETS, Preset};
 use super::value::{Choice, Field, Number};
 use crate::config::{Reachability, Sealing};
+use crate::limits::MOST_CONNECTIONS;
 
 /// One setting.
 #[derive(Debug)]
@@ -241,8 +242,7 @@ const RELAY_STANDBYS: Number = Number {
     write: |all, value| all.node.relay_selection.standbys = value.try_into().unwrap_or(STANDBYS),
 };
 
-/// More connections than this need more ports, descriptors and memory than one process has.
-const CONNECTIONS: RangeInclusive<u64> = 1..=65_536;
+const CONNECTIONS: RangeInclusive<u64> = 1..=MOST_CONNECTIONS as u64;
 
 /// Every setting, by table.
 pub(super) static SETTINGS: &[Setting] = &[
@@ -585,7 +585,11 @@ pub(super) static SETTINGS: &[Setting] = &[
         Field::Rate(|all| &mut all.node.bandwidth.receiving.connection),
         "What this node receives on each connection.",
     ),
-    count!(connections, CONNECTIONS, "Open connections in all. Each costs about 100 kB of memory."),
+    count!(
+        connections,
+        CONNECTIONS,
+        "Open connections in all. Each costs about 100 kB of memory. Unless it is set, a relay has four for each of its `reservations`."
+    ),
     count!(
         connections_per_peer,
         2..=64,

@@ -101,6 +101,23 @@ fn every_limit_of_a_relay_can_be_set() {
 }
 
 #[test]
+fn a_relay_grants_no_more_reservations_than_half_of_its_connections() {
+    let relay = |more: &str| format!("[relay]\nserver = true\n{more}");
+    let connections = |text: &str| resolve(&file(text)).unwrap().settings.node.limits.connections;
+    assert_eq!(connections(""), 1_024);
+    assert_eq!(connections(&relay("")), 4_096, "what nobody set fits");
+    assert_eq!(connections(&relay("reservations = 600\nreservations_per_prefix = 10")), 2_400);
+    assert_eq!(connections(&relay("reservations = 6\nreservations_per_prefix = 6")), 1_024);
+    assert_eq!(connections(&relay("[limits]\nconnections = 2048")), 2_048);
+    let problems = problems(&relay("[limits]\nconnections = 2047")).join("\n");
+    assert!(
+        problems.contains("relay.reservations: found 1024, expected at most half of limits.connections, 2047"),
+        "{problems}"
+    );
+    assert_eq!(connections("[limits]\nconnections = 8"), 8, "of a node that is no relay nothing is asked");
+}
+
+#[test]
 fn a_share_of_a_relays_limits_is_no_larger_than_the_whole() {
     let problems = problems("[relay]\ncircuits = 4\ncircuits_per_prefix = 4\nrate = \"1MiB\"").join("\n");
     assert!(problems.contains("relay.circuits_per_peer: found 128, expected at most relay.circuits, 4"), "{problems}");

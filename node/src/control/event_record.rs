@@ -13,7 +13,7 @@ use super::relay_record::relay_record;
 use super::reply::{Path, QualityReport};
 use super::request::Payload;
 use super::trade_record::trade_record;
-use crate::event::{Event, HolePunchRole, Misbehaviour, TransportKind};
+use crate::event::{Event, HolePunchRole, TransportKind};
 
 /// An event as a flat JSON object: its name in snake case under `event`, then its fields. Peers, addresses and ids are text, times are
 /// numbers of seconds, payloads are `{"text": ..}` or `{"base64": ..}`.
@@ -133,7 +133,7 @@ pub fn event_record(event: &Event) -> Map<String, Value> {
             "event": "gossip", "topic": topic, "source": text(source), "payload": Payload::from(&payload[..]),
         }),
         Event::Misbehaviour { peer, kind, evidence } => json!({
-            "event": "misbehaviour", "peer": text(peer), "kind": misbehaviour_name(kind), "evidence": evidence,
+            "event": "misbehaviour", "peer": text(peer), "kind": kind.name(), "evidence": evidence,
         }),
         Event::Reachability { address, reachable } => {
             json!({"event": "reachability", "address": address, "reachable": reachable})
@@ -175,19 +175,6 @@ fn role_name(role: &HolePunchRole) -> &'static str {
     match role {
         HolePunchRole::Server => "server",
         HolePunchRole::Client => "client",
-    }
-}
-
-fn misbehaviour_name(kind: &Misbehaviour) -> &'static str {
-    match kind {
-        Misbehaviour::Malformed => "malformed",
-        Misbehaviour::Oversized => "oversized",
-        Misbehaviour::Unsolicited => "unsolicited",
-        Misbehaviour::OutOfOrder => "out_of_order",
-        Misbehaviour::Forged => "forged",
-        Misbehaviour::Bomb => "bomb",
-        Misbehaviour::Replayed => "replayed",
-        Misbehaviour::Spoofed => "spoofed",
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a node answers.
 
+use std::collections::BTreeMap;
+
 use darkswap_core::path::PathKind;
 use darkswap_trader::command;
 use libp2p::{Multiaddr, PeerId};
@@ -59,6 +61,10 @@ pub struct StatusReport {
     /// What it does as a relay for others; `null` when it is none.
     #[serde(default)]
     pub relay: Option<Box<RelayServiceReport>>,
+    /// How often peers broke a rule since the node was started, by the rule: `malformed`, `oversized`, ... as in the event
+    /// `misbehaviour`. Rules that nobody broke are not listed.
+    #[serde(default)]
+    pub misbehaved: BTreeMap<String, u64>,
 }
 
 /// A connected or wanted peer.
@@ -109,8 +115,8 @@ pub struct QualityReport {
     pub sent_bytes: u64,
     /// Bytes that they received.
     pub received_bytes: u64,
-    /// When anything was last received, in seconds from the start of the node.
-    pub last_activity_seconds: f64,
+    /// For how long nothing was received on it but pings, probes and what opens substreams.
+    pub inactive_seconds: f64,
 }
 
 /// What the receiver's acknowledgement of a message tells.
@@ -209,6 +215,7 @@ impl From<Status> for StatusReport {
             external: status.external,
             reservations: status.reservations.iter().map(ToString::to_string).collect(),
             relay: status.relay.map(|service| Box::new(service.into())),
+            misbehaved: status.misbehaved.into_iter().map(|(kind, times)| (kind.name().to_owned(), times)).collect(),
         }
     }
 }
@@ -242,7 +249,7 @@ impl From<&ConnectionQuality> for QualityReport {
             throughput: quality.throughput,
             sent_bytes: quality.sent,
             received_bytes: quality.received,
-            last_activity_seconds: quality.last_activity.as_secs_f64(),
+            inactive_seconds: quality.inactive.as_secs_f64(),
         }
     }
 }

@@ -21,7 +21,7 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use handler::Handler;
 
 /// The protocol of a probe.
-const PROTOCOL: StreamProtocol = StreamProtocol::new("/darkswap/alive/1");
+pub(super) const PROTOCOL: StreamProtocol = StreamProtocol::new("/darkswap/alive/1");
 
 /// Something arrived on a connection.
 #[derive(Debug)]

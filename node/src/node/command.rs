@@ -34,6 +34,9 @@ impl Node {
             }
             Command::AcceptChannel { answer } => match self.unaccepted.pop_front() {
                 Some(inbound) => {
+                    if !answer.is_closed() {
+                        inbound.channel.take_into_use();
+                    }
                     if let Err(inbound) = answer.send(inbound) {
                         self.unaccepted.push_front(inbound);
                     }
@@ -130,6 +133,7 @@ impl Node {
             external: self.swarm.external_addresses().cloned().collect(),
             reservations: self.relays.held(),
             relay: self.swarm.behaviour().relay_server.as_ref().map(|relay| relay.service()),
+            misbehaved: self.misbehaved.clone(),
         }
     }
 }

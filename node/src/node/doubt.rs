@@ -72,7 +72,7 @@ impl Node {
 
     /// A request was answered on this connection.
     pub(super) fn answered(&mut self, id: PeerId, connection: ConnectionId, request: Request) {
-        self.heard(connection);
+        self.used(id, connection);
         self.ended(id, request);
         self.drive(id);
     }

@@ -58,7 +58,7 @@ use tokio::time::Instant;
 
 use crate::Runtime;
 use crate::config::{Config, PeerAddress, WebrtcConfig};
-use crate::event::Event;
+use crate::event::{Event, Misbehaviour};
 use crate::handle::{Command, CommandError, Handle, InboundChannel};
 use crate::limits::fixed::{connection, message, signalling};
 use crate::trading::task::Task;
@@ -147,6 +147,8 @@ pub struct Node {
     own_addresses: VecDeque<Multiaddr>,
     /// What a node that trades keeps.
     trades: Option<Trades>,
+    /// How often peers broke which rule.
+    misbehaved: BTreeMap<Misbehaviour, u64>,
     /// Whether gossip is judged before it is passed on: in a node that trades, or passes orders on.
     validates: bool,
     /// The circuits that were cut at the end of the relay's drain.
@@ -203,7 +205,7 @@ impl Node {
         let transport = transport::build(&identity, &runtime, circuit_transport, &config.webrtc, signalled, &channels)?;
         let calendar = Arc::clone(&runtime);
         let throttle = Throttle::new(started, &config.bandwidth, move || calendar.wall_clock());
-        let transport = transport::metered::transport(transport, meters.clone(), throttle);
+        let transport = transport::metered::transport(transport, meters.clone(), throttle, &quality::PROBES);
         let validates = parts.is_some() || config.topics.iter().any(|topic| topic == ORDERS);
         let judged = behaviour::Judged { trades: parts.is_some(), validates };
         let behaviour = behaviour::build(&config, &identity, &runtime, circuits, signalling, judged)?;
@@ -249,6 +251,7 @@ impl Node {
             acceptors: VecDeque::new(),
             own_addresses: VecDeque::new(),
             trades,
+            misbehaved: BTreeMap::new(),
             validates,
             drained: None,
             draining: Vec::new(),
@@ -289,6 +292,7 @@ impl Node {
                 },
                 () = sleep_until(wake.map(|at| self.started + at)) => self.on_deadline(),
                 (peer, channel) = channels.accept() => self.on_channel(InboundChannel { peer, channel }),
+                peer = channels.changed() => self.channels_changed(peer),
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
             }
             if self.stopping.is_some() {
@@ -359,6 +363,10 @@ impl Node {
     }
 
     fn report(&mut self, event: Event) {
+        if let Event::Misbehaviour { kind, .. } = event {
+            let count = self.misbehaved.entry(kind).or_default();
+            *count = count.saturating_add(1);
+        }
         for observer in &mut self.observers {
             observer(&event);
         }
@@ -369,6 +377,7 @@ impl Node {
         let (peer, label) = (inbound.peer, inbound.channel.options().label.clone());
         while let Some(acceptor) = self.acceptors.pop_front() {
             if !acceptor.is_closed() {
+                inbound.channel.take_into_use();
                 // It was open a moment ago, on this thread.
                 let _ = acceptor.send(inbound);
                 return self.report(Event::ChannelOpened { peer, label });

@@ -12,6 +12,7 @@ use darkswap_connectivity::pool::{
 use darkswap_core::Time;
 use darkswap_core::path::{ConnectionKey, Input as PathInput, PathKind};
 use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
 use tokio::sync::oneshot;
 
 use super::Node;
@@ -36,6 +37,21 @@ pub(super) enum Hold {
     Relay,
     /// Its reservation is here.
     Client,
+    /// A circuit: it carries one of ours, or has one through this relay.
+    Circuit,
+    /// The application has a data channel with it.
+    Channels,
+}
+
+impl Hold {
+    /// Whether the peer is kept because this node sought it. A peer that others sought, or that came by itself, is a stranger again
+    /// as soon as the reason is gone: whoever opened its connections closes them.
+    fn is_ours(self) -> bool {
+        match self {
+            Self::Application | Self::Messages | Self::Trader | Self::Relay => true,
+            Self::Client | Self::Circuit | Self::Channels => false,
+        }
+    }
 }
 
 /// The pool of a node, and who waits for it.
@@ -43,6 +59,8 @@ pub(super) enum Hold {
 pub(super) struct Pool {
     machine: Machine<PeerId>,
     holds: BTreeMap<PeerId, BTreeSet<Hold>>,
+    /// Circuits that peers carry for this node, or have through it: as many as those bounds let be.
+    circuits: BTreeMap<PeerId, usize>,
     waiting: BTreeMap<Ticket, (PeerId, Option<PathWaiter>)>,
     next: u64,
     /// What the last answer to a hold's ticket was, when it was a refusal.
@@ -59,6 +77,7 @@ impl Pool {
         Self {
             machine: Machine::new(settings),
             holds: BTreeMap::new(),
+            circuits: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next: 0,
             refused: None,
@@ -77,6 +96,23 @@ impl Pool {
 
     fn is_held(&self, id: PeerId) -> bool {
         self.holds.contains_key(&id)
+    }
+
+    /// Forgets a reason to keep a peer's connections; whether it was the last one.
+    fn unhold(&mut self, id: PeerId, hold: Hold) -> bool {
+        let Some(holds) = self.holds.get_mut(&id) else { return false };
+        holds.remove(&hold);
+        let is_last = holds.is_empty();
+        if is_last {
+            self.holds.remove(&id);
+        }
+        is_last
+    }
+
+    /// What tells the machine that a peer is held.
+    fn pin(&self, id: PeerId) -> Option<Input<PeerId>> {
+        let holds = self.holds.get(&id)?;
+        Some(Input::Pin { peer: id, asked: holds.iter().any(|hold| hold.is_ours()) })
     }
 
     fn ticket(&mut self, id: PeerId, waiter: Option<PathWaiter>) -> Ticket {
@@ -113,11 +149,11 @@ impl Node {
             self.pool.refused = None;
             self.pool_input(Input::Get { peer: id, ticket, within: DIAL });
             if let Some(reason) = self.pool.refused.take() {
-                self.pool.holds.remove(&id);
+                self.pool.unhold(id, hold);
                 self.report(Event::PoolRefused { peer: id, reason });
                 return Err(reason);
             }
-            self.pool_input(Input::Pin { peer: id });
+            self.pin(id);
         }
         self.want_path(id);
         Ok(())
@@ -126,31 +162,66 @@ impl Node {
     /// Keeps a connection that is there, without wanting one.
     pub(super) fn hold_open(&mut self, id: PeerId, hold: Hold) {
         self.pool.holds.entry(id).or_default().insert(hold);
-        self.pool_input(Input::Pin { peer: id });
+        self.pin(id);
+    }
+
+    fn pin(&mut self, id: PeerId) {
+        if let Some(pin) = self.pool.pin(id) {
+            self.pool_input(pin);
+        }
+    }
+
+    /// A request or an answer of a peer arrived: neither the connection nor the peer is idle. The peer's machines are drained by
+    /// whoever drives it.
+    pub(super) fn used(&mut self, id: PeerId, connection: ConnectionId) {
+        self.heard(connection);
+        self.pool_input(Input::Used { peer: id });
+    }
+
+    /// A circuit through a peer, or of a peer through this relay, was opened.
+    pub(super) fn circuit_opened(&mut self, id: PeerId) {
+        *self.pool.circuits.entry(id).or_default() += 1;
+        self.hold_open(id, Hold::Circuit);
+    }
+
+    /// One has ended.
+    pub(super) fn circuit_closed(&mut self, id: PeerId) {
+        let Some(count) = self.pool.circuits.get_mut(&id) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.pool.circuits.remove(&id);
+            self.let_go(id, Hold::Circuit);
+        }
+    }
+
+    /// A data channel with a peer began or ended.
+    pub(super) fn channels_changed(&mut self, id: PeerId) {
+        if self.channels.are_used(id) {
+            self.hold_open(id, Hold::Channels);
+        } else {
+            self.let_go(id, Hold::Channels);
+        }
     }
 
     /// A connection was opened. Who was held before there was one is held with it.
     pub(super) fn pool_opened(&mut self, id: PeerId, connection: ConnectionKey, kind: PathKind) {
         self.pool_input(Input::Opened { peer: id, connection, kind });
-        if self.pool.is_held(id) {
-            self.pool_input(Input::Pin { peer: id });
-        }
+        self.pin(id);
     }
 
     /// A reason to keep a peer's connections is gone. Without another they are closed when nobody used them for a while.
     pub(super) fn let_go(&mut self, id: PeerId, hold: Hold) {
-        let Some(holds) = self.pool.holds.get_mut(&id) else { return };
-        holds.remove(&hold);
-        if holds.is_empty() {
-            self.pool.holds.remove(&id);
+        if self.pool.unhold(id, hold) {
             self.pool_input(Input::Unpin { peer: id });
             self.stop_seeking(id);
         }
     }
 
-    /// The application does not want the peer any more: unless somebody else does, its connections are closed at once.
+    /// The application does not want the peer any more, nor its data channels with it: unless somebody else does, its connections are
+    /// closed at once.
     pub(super) fn disconnect(&mut self, id: PeerId) {
         self.let_go(id, Hold::Application);
+        self.let_go(id, Hold::Channels);
         if !self.pool.is_held(id) && self.peers.contains_key(&id) {
             self.pool_input(Input::Drop { peer: id });
             self.input(id, PathInput::Release);

@@ -14,17 +14,21 @@ use std::time::Duration;
 use darkswap_connectivity::quality::{self, Action, HIGH, Input, Kind, LOW, Measurement, Output, Reason, Score, Way};
 use darkswap_core::Time;
 use darkswap_core::path::{ConnectionKey, Input as PathInput, PathKind};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
-use super::Node;
 use super::peer::{Connection, Peer};
+use super::{Node, alive};
 use crate::event::Event;
 use crate::handle::ConnectionQuality;
 use crate::limits::fixed::ping;
+use crate::relay_load;
 use crate::transport::address::relay_of;
 
 /// How often a connection's quality is reported while its class stays the same.
 const REPORT: Duration = Duration::from_secs(60);
+
+/// Protocols that ask whether and how well a connection works. What arrives on them is no use of it.
+pub(super) static PROBES: [StreamProtocol; 3] = [libp2p::ping::PROTOCOL_NAME, alive::PROTOCOL, relay_load::PROTOCOL];
 
 /// What is kept of the scores of one connection.
 #[derive(Debug, Default)]
@@ -206,7 +210,7 @@ impl ConnectionQuality {
             throughput: measured.throughput,
             sent: measured.sent,
             received: measured.received,
-            last_activity: measured.last_activity,
+            inactive: measured.inactive,
         }
     }
 }

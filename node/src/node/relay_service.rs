@@ -27,6 +27,13 @@ impl Node {
                     // Whoever has a reservation here is not closed for room.
                     RelayServerEvent::ReservationGranted { peer, .. } => self.hold_open(*peer, Hold::Client),
                     RelayServerEvent::ReservationEnded { peer, .. } => self.let_go(*peer, Hold::Client),
+                    // Nor are the two ends of a circuit.
+                    RelayServerEvent::CircuitOpened { from, to } => {
+                        [from, to].into_iter().for_each(|end| self.circuit_opened(*end));
+                    }
+                    RelayServerEvent::CircuitClosed { from, to, .. } => {
+                        [from, to].into_iter().for_each(|end| self.circuit_closed(*end));
+                    }
                     _ => {}
                 }
                 self.report(Event::RelayServer(event));

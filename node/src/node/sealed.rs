@@ -105,10 +105,12 @@ impl Node {
             request_response::Event::Message { peer, connection_id, message } => match message {
                 Exchange::Request { request: Ok(request), channel, .. } => {
                     self.peer(peer);
+                    self.used(peer, connection_id);
                     let response = self.answer_sealed(peer, connection_id, request);
                     // The response is lost when the connection is gone; the sender asks again and is told of the duplicate.
                     let _ = self.swarm.behaviour_mut().sealed.send_response(channel, response);
                     self.drain_sessions();
+                    self.drive(peer);
                 }
                 // Without the channel the stream ends unanswered.
                 Exchange::Request { request: Err(refused), .. } => {
@@ -121,7 +123,7 @@ impl Node {
                     self.report(Event::Misbehaviour { peer, kind, evidence: refused.to_string() });
                 }
                 Exchange::Response { request_id, response } => {
-                    self.heard(connection_id);
+                    self.used(peer, connection_id);
                     self.on_sealed_response(peer, connection_id, request_id, response);
                     self.drain_sessions();
                     self.drive(peer);

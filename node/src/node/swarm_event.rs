@@ -346,8 +346,7 @@ impl Node {
         message: Message,
         channel: ResponseChannel<Acknowledgement>,
     ) {
-        self.heard(connection);
-        self.pool_input(pool::Input::Used { peer: id });
+        self.used(id, connection);
         let verdict = self.peer(id).inbox.admit(message.id);
         let answer = Acknowledgement { id: message.id, verdict };
         // The answer is lost when the connection is gone; the sender asks again and is told of the duplicate.
@@ -368,7 +367,7 @@ impl Node {
         answer: Acknowledgement,
     ) {
         let Some((_, message)) = self.attempts.remove(&request) else { return };
-        self.heard(connection);
+        self.used(id, connection);
         let path = self.path_of(connection).unwrap_or(PathKind::Direct);
         if answer.id != message {
             let evidence = format!("found an acknowledgement of {}, expected one of {message}", answer.id);

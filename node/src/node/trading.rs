@@ -232,7 +232,11 @@ impl Node {
     pub(super) fn on_sync(&mut self, event: request_response::Event<Result<Bytes, Refused>, Bytes>) {
         match event {
             request_response::Event::Message { peer, connection_id, message } => match message {
-                Exchange::Request { request: Ok(bytes), channel, .. } => self.on_step(peer, bytes, channel),
+                Exchange::Request { request: Ok(bytes), channel, .. } => {
+                    self.used(peer, connection_id);
+                    self.on_step(peer, bytes, channel);
+                    self.drive(peer);
+                }
                 Exchange::Request { request: Err(refused), .. } => self.on_refused(peer, &refused),
                 Exchange::Response { request_id, response } => {
                     self.answered(peer, connection_id, Request::Sync(request_id));
@@ -274,6 +278,8 @@ impl Node {
         match event {
             request_response::Event::Message { peer, connection_id, message } => match message {
                 Exchange::Request { request: Ok(bytes), channel, .. } => {
+                    self.used(peer, connection_id);
+                    self.drive(peer);
                     let taken = match (self.trades.as_ref(), key::trader(&peer)) {
                         (Some(trades), Ok(from)) => trades.link.offer(Input::Message { from, bytes }).is_ok(),
                         _ => false,

@@ -13,6 +13,7 @@ use darkswap_node::config::{
     WebrtcConfig,
 };
 use darkswap_node::ice_server::{Credential, Host as ServerHost, IceServer};
+use darkswap_node::limits::Limits;
 use darkswap_scenario::topology::{self, Attack, Conduct, Hints, Host, Role, Service, Transport};
 use darkswap_scenario::{Core, Topology};
 use darkswap_trade::order::TraderKey;
@@ -206,6 +207,7 @@ fn config(host: &Host, relays: Vec<PeerAddress>, topics: Vec<String>) -> Result<
         topics,
         relay_selection: host.relay_selection.as_ref().map(selection).transpose()?.unwrap_or_default(),
         relay_limits,
+        limits: if is_relay { Limits::of_relay(relay_limits.reservations) } else { Limits::default() },
         bandwidth: host.bandwidth.as_ref().map(bandwidth).transpose()?.unwrap_or_default(),
         ..Config::default()
     })

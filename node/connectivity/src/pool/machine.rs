@@ -97,7 +97,7 @@ impl<P: Copy + Ord> Machine<P> {
         match input {
             Input::Get { peer, ticket, within } => self.take(now, peer, ticket, within),
             Input::Return { ticket } => self.give_back(now, ticket),
-            Input::Pin { peer } => self.pin(now, peer),
+            Input::Pin { peer, asked } => self.pin(now, peer, asked),
             Input::Unpin { peer } => self.unpin(now, peer),
             Input::Used { peer } => {
                 if let Some(entry) = self.entries.get_mut(&peer) {
@@ -173,10 +173,10 @@ impl<P: Copy + Ord> Machine<P> {
         }
     }
 
-    fn pin(&mut self, now: Time, peer: P) {
+    fn pin(&mut self, now: Time, peer: P, asked: bool) {
         // Without an entry there is nothing to keep yet: whoever pins gets first.
         if let Some(entry) = self.entries.get_mut(&peer) {
-            (entry.pinned, entry.asked, entry.used) = (true, true, now);
+            (entry.pinned, entry.asked, entry.used) = (true, entry.asked || asked, now);
         }
     }
 
@@ -185,6 +185,10 @@ impl<P: Copy + Ord> Machine<P> {
             && std::mem::take(&mut entry.pinned)
         {
             entry.used = now;
+            // One of ours ends with its idle time, which a stranger does not have.
+            if !entry.asked && entry.connections.is_empty() && entry.is_idle() {
+                self.entries.remove(&peer);
+            }
         }
     }
 

@@ -110,12 +110,31 @@ fn neither_busy_nor_pinned_peers_make_room() {
         step(&mut pool, at(0), get(peer, u64::from(peer)));
         step(&mut pool, at(0), opened(peer, u64::from(peer), PathKind::Direct));
     }
-    step(&mut pool, at(0), Input::Pin { peer: 2 });
+    step(&mut pool, at(0), Input::Pin { peer: 2, asked: true });
     step(&mut pool, at(0), Input::Return { ticket: Ticket(2) });
     assert_eq!(step(&mut pool, at(1), get(3, 3)), [refusal(3, GetError::Full { limit: 2 })]);
     assert_eq!(step(&mut pool, at(1_000), Input::Tick), [], "and neither is idle");
     step(&mut pool, at(1_000), Input::Unpin { peer: 2 });
     assert_eq!(step(&mut pool, at(1_001), get(3, 3))[0], Output::Close { peer: 2, reason: CloseReason::Pruned });
+}
+
+#[test]
+fn a_stranger_that_was_pinned_for_others_is_a_stranger_again() {
+    let mut pool = pool(2);
+    for peer in 1..=2 {
+        step(&mut pool, at(0), opened(peer, u64::from(peer), PathKind::Direct));
+        step(&mut pool, at(0), Input::Pin { peer, asked: peer == 2 });
+        step(&mut pool, at(1), Input::Unpin { peer });
+    }
+    let idle = |peer| [Output::Close { peer, reason: CloseReason::Idle }];
+    assert_eq!(step(&mut pool, at(1_000), Input::Tick), idle(2));
+    assert_eq!(pool.usage(1), Some(Usage::Idle), "whoever opened its connection knows what for");
+
+    step(&mut pool, at(1_000), Input::Pin { peer: 1, asked: false });
+    step(&mut pool, at(1_000), Input::Closed { peer: 1, connection: ConnectionKey(1) });
+    assert_eq!(pool.usage(1), Some(Usage::Pinned));
+    step(&mut pool, at(1_000), Input::Unpin { peer: 1 });
+    assert_eq!(pool.usage(1), None, "without a connection there is nothing to keep room for");
 }
 
 #[test]
@@ -187,7 +206,7 @@ fn a_peer_that_misbehaves_is_dropped_whoever_uses_it() {
 enum Act {
     Get { peer: u8, seconds: u64 },
     Return { pick: usize },
-    Pin { peer: u8 },
+    Pin { peer: u8, asked: bool },
     Unpin { peer: u8 },
     Open { peer: u8, direct: bool },
     Lose { pick: usize },
@@ -201,7 +220,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         6 => (peer(), 0_u64..100).prop_map(|(peer, seconds)| Act::Get { peer, seconds }),
         4 => any::<usize>().prop_map(|pick| Act::Return { pick }),
-        1 => peer().prop_map(|peer| Act::Pin { peer }),
+        1 => (peer(), any::<bool>()).prop_map(|(peer, asked)| Act::Pin { peer, asked }),
         1 => peer().prop_map(|peer| Act::Unpin { peer }),
         4 => (peer(), any::<bool>()).prop_map(|(peer, direct)| Act::Open { peer, direct }),
         2 => any::<usize>().prop_map(|pick| Act::Lose { pick }),
@@ -285,10 +304,10 @@ impl World {
                     self.feed(Input::Return { ticket: *ticket });
                 }
             }
-            Act::Pin { peer } => {
+            Act::Pin { peer, asked } => {
                 if self.is_in_use(peer) {
                     self.pinned.insert(peer);
-                    self.feed(Input::Pin { peer });
+                    self.feed(Input::Pin { peer, asked });
                 }
             }
             Act::Unpin { peer } => {

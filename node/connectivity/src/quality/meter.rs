@@ -55,8 +55,8 @@ pub struct Measurement<P> {
     pub received: u64,
     /// Bytes sent since it was opened.
     pub sent: u64,
-    /// When anything was last received.
-    pub last_activity: Time,
+    /// For how long nothing was received that somebody wanted: nothing but probes. At first, since it was opened.
+    pub inactive: Duration,
 }
 
 /// Measures one connection.
@@ -105,13 +105,17 @@ impl<P: Copy> Meter<P> {
     /// Bytes arrived.
     pub fn received(&mut self, now: Time, bytes: u64) {
         self.received = self.received.saturating_add(bytes);
-        self.last_activity = self.last_activity.max(now);
         self.carried(now, bytes);
+    }
+
+    /// What arrived was no probe.
+    pub fn used(&mut self, now: Time) {
+        self.last_activity = self.last_activity.max(now);
     }
 
     /// A probe was answered. Jitter is that of RFC 3550, section 6.4.1, `J += (|D| - J) / 16`, over round trips instead of one-way
     /// transits: the two ends have no clock in common.
-    pub fn answered(&mut self, now: Time, rtt: Duration) {
+    pub fn answered(&mut self, rtt: Duration) {
         let rtt = rtt.min(LONGEST);
         match &mut self.rtt {
             Some(estimate) => estimate.record(rtt),
@@ -121,7 +125,6 @@ impl<P: Copy> Meter<P> {
             self.jitter = (self.jitter * 15 + last.abs_diff(rtt)) / 16;
         }
         self.loss -= self.loss * LOSS_WEIGHT;
-        self.last_activity = self.last_activity.max(now);
     }
 
     /// A probe was lost.
@@ -143,7 +146,7 @@ impl<P: Copy> Meter<P> {
             throughput: rate.map(|(rate, _)| rate),
             received: self.received,
             sent: self.sent,
-            last_activity: self.last_activity,
+            inactive: now.saturating_sub(self.last_activity),
         }
     }
 
@@ -189,7 +192,7 @@ mod tests {
     fn jitter_follows_rfc_3550() {
         let mut meter = meter();
         for rtt in [100, 116, 100] {
-            meter.answered(at(1), ms(rtt));
+            meter.answered(ms(rtt));
         }
         // 16 / 16 = 1 ms, then 1 + (16 - 1) / 16.
         assert_eq!(meter.measure(at(1)).jitter, Duration::from_nanos(1_937_500));
@@ -219,12 +222,15 @@ mod tests {
     }
 
     #[test]
-    fn bytes_and_the_last_activity_are_counted() {
+    fn bytes_are_counted_and_the_time_since_somebody_wanted_any() {
         let mut meter = meter();
         meter.sent(at(3), 7);
         meter.received(at(2), 5);
-        let measured = meter.measure(at(4));
-        assert_eq!((measured.sent, measured.received, measured.last_activity), (7, 5, at(2)));
+        meter.used(at(2));
+        meter.received(at(6), 32);
+        meter.answered(ms(20));
+        let measured = meter.measure(at(7));
+        assert_eq!((measured.sent, measured.received, measured.inactive), (7, 37, ms(5_000)));
     }
 
     proptest! {
@@ -237,7 +243,7 @@ mod tests {
                 match step {
                     0 => meter.sent(at(second), value),
                     1 => meter.received(at(second), value),
-                    2 => meter.answered(at(second), ms(value)),
+                    2 => meter.answered(ms(value)),
                     _ => meter.unanswered(),
                 }
                 let measured = meter.measure(at(second));

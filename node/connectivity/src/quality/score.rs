@@ -100,13 +100,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Time;
     use crate::quality::Transport;
 
     fn measured(kind: Kind<u8>, rtt: u64, loss: f64) -> Measurement<u8> {
         let rtt = Some(Duration::from_millis(rtt));
-        let (jitter, last_activity) = (Duration::ZERO, Time::ZERO);
-        Measurement { kind, rtt, jitter, loss, throughput: None, received: 0, sent: 0, last_activity }
+        let (jitter, inactive) = (Duration::ZERO, Duration::ZERO);
+        Measurement { kind, rtt, jitter, loss, throughput: None, received: 0, sent: 0, inactive }
     }
 
     #[test]
@@ -128,8 +127,8 @@ mod tests {
         let ms = || (0_u64..2_000).prop_map(Duration::from_millis);
         (kind, prop::option::of(ms()), ms(), 0.0..=1.0, prop::option::of(0_u64..1_000_000)).prop_map(
             |(kind, rtt, jitter, loss, throughput)| {
-                let last_activity = Time::ZERO;
-                Measurement { kind, rtt, jitter, loss, throughput, received: 0, sent: 0, last_activity }
+                let inactive = Duration::ZERO;
+                Measurement { kind, rtt, jitter, loss, throughput, received: 0, sent: 0, inactive }
             },
         )
     }

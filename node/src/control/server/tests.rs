@@ -1,6 +1,7 @@
 //! Clients, well-behaved and not, against a scripted node.
 #![expect(clippy::disallowed_methods, reason = "tasks of a test, not of a simulated host")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use darkswap_core::message::MessageId;
@@ -13,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::control::endpoint::{self, ClientStream};
 use crate::control::{Client, ClientError, ErrorKind, Payload, Reply, Request};
-use crate::event::Event;
+use crate::event::{Event, Misbehaviour};
 use crate::handle::{Command, CommandError, Receipt, Status};
 use crate::trading::Trading;
 use darkswap_trade::order::TraderKey;
@@ -87,7 +88,8 @@ async fn node(peer_id: PeerId, mut commands: mpsc::Receiver<Command>) {
             }
             Command::Status { answer } => {
                 let (listening, external, reservations) = (Vec::new(), Vec::new(), Vec::new());
-                let _ = answer.send(Status { peer_id, listening, external, reservations, relay: None });
+                let misbehaved = BTreeMap::from([(Misbehaviour::Bomb, 3)]);
+                let _ = answer.send(Status { peer_id, listening, external, reservations, relay: None, misbehaved });
             }
             // The control endpoint has no data channels.
             Command::AcceptChannel { .. } => {}

@@ -54,6 +54,11 @@ impl RelaySearch {
         }
     }
 
+    /// There is no room for a relay: when it is found again, that is news.
+    pub(super) fn forget(&mut self, relay: PeerId) {
+        self.found.remove(&relay);
+    }
+
     /// When the next search is due.
     pub(super) fn deadline(&self) -> Option<Time> {
         self.schedule.deadline()
@@ -193,8 +198,13 @@ impl Node {
         true
     }
 
+    /// The estimates have no room for a relay. It may be found again when they have.
+    pub(in crate::node) fn relay_displaced(&mut self, relay: PeerId) {
+        self.discovery.relays.forget(relay);
+    }
+
     /// A relay was found, or found again.
-    fn relay_found(&mut self, relay: PeerId, addresses: Vec<Multiaddr>) {
+    pub(in crate::node) fn relay_found(&mut self, relay: PeerId, addresses: Vec<Multiaddr>) {
         let now = self.now();
         if self.discovery.relays.keep(now, relay, addresses.clone()) {
             self.relays.learn(now, relay, Origin::Found, &addresses);

@@ -54,6 +54,7 @@ impl Node {
             estimate::Output::Silent { relay } => self.on_silent_relay(relay),
             estimate::Output::Displaced { relay } | estimate::Output::Unplaced { relay } => {
                 self.forget_relay(relay);
+                self.relay_displaced(relay);
             }
         }
     }

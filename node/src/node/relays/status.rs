@@ -21,6 +21,7 @@ impl Relays {
                 round_trip: candidate.rtt,
                 loss: candidate.loss,
                 reported_load: entry.and_then(|entry| entry.load),
+                credibility: self.estimates.estimate(relay).map_or(1.0, |estimate| estimate.credibility()),
                 load: candidate.load,
                 success: candidate.success,
                 cost: cost(&candidate, parameters),

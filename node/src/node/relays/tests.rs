@@ -145,6 +145,34 @@ async fn a_peer_that_is_no_relay_of_ours_has_no_drain_to_tell_of() {
 }
 
 #[tokio::test]
+async fn a_relay_that_had_to_make_room_is_learnt_again_when_it_is_found_again() {
+    let mut node = Running::start(client(Vec::new(), 0));
+    let (sender, displaced) = tokio::sync::oneshot::channel();
+    node.order(|node| {
+        // One more than the table takes of one network.
+        let relays: Vec<PeerId> = (0..=estimate::RELAYS_PER_PREFIX).map(|_| PeerId::random()).collect();
+        let address: Multiaddr = "/ip4/127.0.0.1/udp/9/quic-v1".parse().unwrap();
+        let find = |node: &mut Node, relay| {
+            node.relay_found(relay, vec![address.clone()]);
+            node.drive_relays();
+        };
+        relays.iter().for_each(|relay| find(node, *relay));
+        let displaced: Vec<PeerId> =
+            relays.into_iter().filter(|relay| !node.relays.known.contains_key(relay)).collect();
+        displaced.iter().for_each(|relay| find(node, *relay));
+        sender.send(displaced).unwrap();
+    });
+    let displaced = displaced.await.unwrap();
+    assert_eq!(displaced.len(), 1);
+    let mut times = 0;
+    let again = |event: &Event| {
+        times += usize::from(matches!(event, Event::RelayFound { relay, .. } if *relay == displaced[0]));
+        (times == 2).then_some(())
+    };
+    node.wait("relay that is found again", again).await;
+}
+
+#[tokio::test]
 async fn the_home_and_its_standby_are_measured_and_shown() {
     let mut relays = [relay(), relay(), relay()];
     let mut addresses = Vec::new();

@@ -62,7 +62,7 @@ impl Node {
     ) {
         if let Some(relay) = carrier(endpoint) {
             self.relays.circuits.insert(connection, relay);
-            return;
+            return self.circuit_opened(relay);
         }
         let now = self.now();
         let Some(entry) = self.relays.known.get_mut(&peer) else { return };
@@ -78,6 +78,7 @@ impl Node {
     pub(in crate::node) fn on_relay_closed(&mut self, peer: PeerId, connection: ConnectionId) {
         self.relays.closing.remove(&connection);
         if let Some(relay) = self.relays.circuits.remove(&connection) {
+            self.circuit_closed(relay);
             self.leave_relay(relay);
         }
         if let Some(entry) = self.relays.known.get_mut(&peer)

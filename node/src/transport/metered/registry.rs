@@ -101,10 +101,15 @@ impl SharedMeter {
         }
     }
 
+    /// What was received is of use to somebody.
+    pub(super) fn used(&self) {
+        let now = self.started.elapsed();
+        self.lock().used(now);
+    }
+
     /// A ping was answered.
     pub(crate) fn answered(&self, round_trip: Duration) {
-        let now = self.started.elapsed();
-        self.lock().answered(now, round_trip);
+        self.lock().answered(round_trip);
     }
 
     /// A ping was lost.

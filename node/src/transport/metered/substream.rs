@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use futures::{AsyncRead, AsyncWrite};
 
 use super::SharedMeter;
+use super::opening::Opening;
 use super::throttle::Gate;
 
 /// A substream whose bytes are counted, and wait their turn.
@@ -16,16 +17,28 @@ pub(in crate::transport) struct Substream<S> {
     meter: SharedMeter,
     /// None: nothing is limited.
     gate: Option<Gate>,
+    opening: Opening,
 }
 
 impl<S> Substream<S> {
-    pub(super) fn new(inner: S, meter: SharedMeter, gate: Option<Gate>) -> Self {
-        Self { inner, meter, gate }
+    pub(super) fn new(inner: S, meter: SharedMeter, gate: Option<Gate>, opening: Opening) -> Self {
+        Self { inner, meter, gate, opening }
     }
 
-    fn note_read(&mut self, read: &Poll<io::Result<usize>>) {
+    /// Notes what was read into these buffers, one after the other.
+    fn note_read<'a>(&mut self, read: &Poll<io::Result<usize>>, buffers: impl IntoIterator<Item = &'a [u8]>) {
         if let Poll::Ready(Ok(bytes)) = read {
             self.meter.received(*bytes);
+            let mut left = *bytes;
+            let mut is_use = false;
+            for buffer in buffers {
+                let filled = &buffer[..left.min(buffer.len())];
+                left -= filled.len();
+                is_use |= self.opening.is_use(filled);
+            }
+            if is_use {
+                self.meter.used();
+            }
             if let Some(gate) = &mut self.gate {
                 gate.read(*bytes);
             }
@@ -49,7 +62,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Substream<S> {
             None => buffer.len(),
         };
         let read = Pin::new(&mut self.inner).poll_read(cx, &mut buffer[..allowed]);
-        self.note_read(&read);
+        self.note_read(&read, [&*buffer]);
         read
     }
 
@@ -63,7 +76,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Substream<S> {
             return self.poll_read(cx, first.map_or(&mut [][..], |buffer| &mut **buffer));
         }
         let read = Pin::new(&mut self.inner).poll_read_vectored(cx, buffers);
-        self.note_read(&read);
+        self.note_read(&read, buffers.iter().map(|buffer| &**buffer));
         read
     }
 }
@@ -160,7 +173,10 @@ mod tests {
 
         fn stream(&self) -> (Substream<Endless>, SharedMeter) {
             let meter = self.meters.test_meter();
-            (Substream::new(Endless, meter.clone(), Some(Gate::new(self.throttle.connection()))), meter)
+            (
+                Substream::new(Endless, meter.clone(), Some(Gate::new(self.throttle.connection())), Opening::new(&[])),
+                meter,
+            )
         }
     }
 
@@ -198,7 +214,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_byte_is_counted_once_and_the_end_is_none() {
         let meter = Meters::new(Instant::now()).test_meter();
-        let mut stream = Substream::new(Cursor::new(b"0123456789".to_vec()), meter.clone(), None);
+        let mut stream = Substream::new(Cursor::new(b"0123456789".to_vec()), meter.clone(), None, Opening::new(&[]));
         let mut read = Vec::new();
         stream.read_to_end(&mut read).await.unwrap();
         assert_eq!((read.len(), counts(&meter)), (10, (0, 10)));
@@ -212,7 +228,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn vectored_bytes_are_counted_as_well() {
         let meter = Meters::new(Instant::now()).test_meter();
-        let mut stream = Substream::new(Cursor::new(vec![1; 100]), meter.clone(), None);
+        let mut stream = Substream::new(Cursor::new(vec![1; 100]), meter.clone(), None, Opening::new(&[]));
         let (mut left, mut right) = ([0; 30], [0; 30]);
         let mut buffers = [IoSliceMut::new(&mut left), IoSliceMut::new(&mut right)];
         let read = stream.read_vectored(&mut buffers).await.unwrap();
@@ -249,8 +265,8 @@ mod tests {
         let throttled = Throttled::new(&Bandwidth { sending: limited(None, Some(RATE)), ..Bandwidth::default() });
         let meter = throttled.meters.test_meter();
         let connection = throttled.throttle.connection();
-        let [mut long, mut ping] =
-            [(); 2].map(|()| Substream::new(Endless, meter.clone(), Some(Gate::new(connection.clone()))));
+        let [mut long, mut ping] = [(); 2]
+            .map(|()| Substream::new(Endless, meter.clone(), Some(Gate::new(connection.clone())), Opening::new(&[])));
         let pings = async {
             let mut longest = Duration::ZERO;
             for _ in 0..20 {

@@ -45,6 +45,11 @@ impl DataChannel {
         Self { shared, id, options }
     }
 
+    /// The application has it now: until its end the connection is in use.
+    pub(crate) fn take_into_use(&self) {
+        self.shared.lock().use_channel(self.id);
+    }
+
     /// What the channel is called and what it promises.
     #[must_use]
     pub fn options(&self) -> &ChannelOptions {

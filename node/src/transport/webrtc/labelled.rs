@@ -14,6 +14,8 @@ const OVERHEAD: usize = 64;
 pub(super) struct Labelled {
     by_peer: bool,
     options: ChannelOptions,
+    /// Whether the application has it. One that the peer opened waits for that, and gives the peer no right to anything before.
+    used: bool,
     closed: bool,
     dropped: bool,
     /// What had arrived when the channel was closed.
@@ -27,7 +29,8 @@ pub(super) struct Labelled {
 impl Labelled {
     pub(super) fn new(by_peer: bool, options: ChannelOptions) -> Self {
         let rest = VecDeque::new();
-        Self { by_peer, options, closed: false, dropped: false, rest, buffered: 0, reader: None, writer: None }
+        let (used, closed, dropped) = (!by_peer, false, false);
+        Self { by_peer, options, used, closed, dropped, rest, buffered: 0, reader: None, writer: None }
     }
 
     pub(super) fn by_peer(&self) -> bool {
@@ -36,6 +39,15 @@ impl Labelled {
 
     pub(super) fn options(&self) -> &ChannelOptions {
         &self.options
+    }
+
+    pub(super) fn set_used(&mut self) {
+        self.used = true;
+    }
+
+    /// Whether the application has it, and it is open.
+    pub(super) fn is_used(&self) -> bool {
+        self.used && !self.closed && !self.dropped
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -22,6 +22,9 @@ struct Registry {
     /// Peers that opened a channel which nobody accepted.
     ready: BTreeSet<PeerId>,
     acceptor: Option<Waker>,
+    /// Peers with whom a channel began or ended.
+    changed: BTreeSet<PeerId>,
+    watcher: Option<Waker>,
 }
 
 impl DataChannels {
@@ -63,6 +66,22 @@ impl DataChannels {
         }
     }
 
+    /// The next peer with whom a channel of the application began or ended; there may be others left. One task at a time may wait.
+    pub async fn changed(&self) -> PeerId {
+        poll_fn(|cx| {
+            let mut registry = self.lock();
+            registry.watcher = Some(cx.waker().clone());
+            registry.changed.pop_first().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    /// Whether the application has an open channel with a peer.
+    #[must_use]
+    pub fn are_used(&self, peer: PeerId) -> bool {
+        self.connections(&peer).iter().any(|connection| connection.lock().is_used())
+    }
+
     /// Adds a connection whose peer is known.
     pub fn add(&self, peer: PeerId, muxer: &Muxer) {
         {
@@ -86,6 +105,18 @@ impl DataChannels {
         };
         if let Some(acceptor) = acceptor {
             acceptor.wake();
+        }
+    }
+
+    /// A channel with a peer began or ended.
+    pub(super) fn note_use(&self, peer: PeerId) {
+        let watcher = {
+            let mut registry = self.lock();
+            registry.changed.insert(peer);
+            registry.watcher.take()
+        };
+        if let Some(watcher) = watcher {
+            watcher.wake();
         }
     }
 

@@ -134,6 +134,7 @@ impl State {
         }
         self.end = Some(end);
         self.agent.close(now());
+        self.note_use();
         for channel in self.channels.values_mut() {
             match channel {
                 Channel::Substream(stream) => stream.wake(),
@@ -288,6 +289,7 @@ impl State {
         if is_dropped == Some(true) {
             self.remove_channel(id);
         }
+        self.note_use();
         self.tidy(now, id);
         // There may be room for another one.
         self.wake_waiting();

@@ -64,7 +64,29 @@ impl State {
         }
         let id = self.agent.connection_mut().open_channel(now(), options.clone())?;
         self.channels.insert(id, Channel::Labelled(Labelled::new(false, options)));
+        self.note_use();
         Ok(id)
+    }
+
+    /// The application has a channel now.
+    pub(in crate::transport::webrtc) fn use_channel(&mut self, id: ChannelId) {
+        if let Some(Channel::Labelled(channel)) = self.channels.get_mut(&id) {
+            channel.set_used();
+            self.note_use();
+        }
+    }
+
+    /// Whether the application has an open channel.
+    pub(in crate::transport::webrtc) fn is_used(&self) -> bool {
+        let is_used = |channel: &Channel| matches!(channel, Channel::Labelled(channel) if channel.is_used());
+        self.end.is_none() && self.channels.values().any(is_used)
+    }
+
+    /// Has the node look whether the application uses this connection.
+    pub(super) fn note_use(&self) {
+        if let Some((peer, registry)) = &self.owner {
+            registry.note_use(*peer);
+        }
     }
 
     pub(in crate::transport::webrtc) fn accept_channel(&mut self) -> Option<(ChannelId, ChannelOptions)> {
@@ -130,6 +152,7 @@ impl State {
             channel.set_dropped();
             self.agent.connection_mut().close_channel(now, id);
         }
+        self.note_use();
     }
 }
 
