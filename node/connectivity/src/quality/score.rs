@@ -100,7 +100,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Time;
     use crate::quality::Transport;
 
     fn measured(kind: Kind<u8>, rtt: u64, loss: f64) -> Measurement<u8> {
