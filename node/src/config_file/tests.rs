@@ -203,7 +203,7 @@ sealing = "required"
 compression = false
 batch_delay = "7ms"
 [limits]
-connections = 10
+connections = 12
 connections_per_peer = 4
 pending_connections = 5
 message_size = "2MiB"

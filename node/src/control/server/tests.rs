@@ -116,7 +116,8 @@ async fn requests_are_answered_and_refusals_say_why() {
     let fixture = Fixture::new();
     let mut client = fixture.client().await;
     let peer = PeerId::random();
-    assert!(matches!(client.call(&Request::Status).await.unwrap(), Reply::Status(_)));
+    let Reply::Status(status) = client.call(&Request::Status).await.unwrap() else { panic!("expected a status") };
+    assert_eq!(status.misbehaved, BTreeMap::from([("bomb".to_owned(), 3)]));
     assert_eq!(client.call(&Request::Peers).await.unwrap(), Reply::Peers(Vec::new()));
     let mut send =
         async |text: &str| client.call(&Request::Send { peer, payload: Payload::Text(text.to_owned()) }).await;

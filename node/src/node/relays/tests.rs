@@ -142,6 +142,8 @@ async fn a_peer_that_is_no_relay_of_ours_has_no_drain_to_tell_of() {
         _ => None,
     };
     assert_eq!(node.wait("misbehaviour", found).await, Misbehaviour::Unsolicited);
+    let counted = node.handle.status().await.unwrap().misbehaved;
+    assert_eq!(counted, BTreeMap::from([(Misbehaviour::Unsolicited, 1)]));
 }
 
 #[tokio::test]
