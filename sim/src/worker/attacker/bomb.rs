@@ -13,8 +13,8 @@ use crate::runtime::SimRuntime;
 
 /// What a large bomb becomes: far more than any message may.
 const LARGE: u64 = 64 << 20;
-/// What one becomes that is no larger than a message may be, but far larger than its frame.
-const STEEP: u64 = 1 << 20;
+/// What one becomes that has room beside the honest message, but is far larger than its frame: only the bound on the ratio refuses it.
+const STEEP: u64 = 512 << 10;
 /// What a frame says that it becomes, and does not.
 const CLAIMED: u32 = 1_000;
 /// Small bombs in one parcel, and of what each is made. Alone it is within every bound.
