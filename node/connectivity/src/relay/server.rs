@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`accept`](Server::accept) a connection | its prefix is within its pace |
 //! | [`reserve`](Server::reserve) | the relay is not draining, the peer is within its pace, and there is room: in all, and for its prefix |
-//! | [`connect`](Server::connect) a circuit | the peer is within its pace, the destination has a reservation, and there is room: in all, for each of the two peers, for the prefix of whoever opens it; its budget of bytes is not used up |
+//! | [`connect`](Server::connect) a circuit | no drain is over, the peer is within its pace, the destination has a reservation, and there is room: in all, for each of the two peers, for the prefix of whoever opens it; its budget of bytes is not used up |
 //! | [`carry`](Server::carry) bytes on it | the circuit, its opener and its opener's prefix are within their budgets; then at once, or as soon as their rates allow |
 //!
 //! Whoever opens a circuit pays for both of its directions: the other side did not choose it.

@@ -185,7 +185,8 @@ impl<P: Copy + Ord> Server<P> {
 
     fn check_circuit(&mut self, now: Time, opener: P, prefix: Prefix, other: P) -> Result<(), Denied> {
         let Limits { circuits, circuits_per_peer, circuits_per_prefix, peer_bytes, prefix_bytes, .. } = self.limits;
-        if self.drain.is_some() {
+        // Until its end, a drain keeps the word that was given with each reservation: some have not even heard of it yet.
+        if self.drain.as_ref().is_some_and(|drain| drain.is_over) {
             return Err(Denied::Draining);
         }
         if !self.reservations.contains_key(&other) {
