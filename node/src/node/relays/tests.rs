@@ -171,7 +171,8 @@ async fn a_relay_that_had_to_make_room_is_learnt_again_when_it_is_found_again() 
             node.drive_relays();
         };
         relays.iter().for_each(|relay| find(node, *relay));
-        let displaced: Vec<PeerId> = relays.into_iter().filter(|relay| !node.relays.known.contains_key(relay)).collect();
+        let displaced: Vec<PeerId> =
+            relays.into_iter().filter(|relay| !node.relays.known.contains_key(relay)).collect();
         displaced.iter().for_each(|relay| find(node, *relay));
         sender.send(displaced).unwrap();
     });
