@@ -66,12 +66,12 @@ fn a_truncated_or_missing_identity_is_refused() {
 fn the_resolved_configuration_is_printed_with_its_origins() {
     let folder = Folder::with_config("[limits]\npeers = 7\n");
     let mut command = folder.command(&["config", "--relay-server"]);
-    let output = command.env("DARKSWAP_LIMITS_CONNECTIONS", "99").output().unwrap();
+    let output = command.env("DARKSWAP_LIMITS_CONNECTIONS", "9999").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     for line in [
         "peers = 7 # ",
         "darkswap.toml:2:1",
-        "connections = 99 # environment variable DARKSWAP_LIMITS_CONNECTIONS",
+        "connections = 9999 # environment variable DARKSWAP_LIMITS_CONNECTIONS",
         "server = true # flag --relay-server",
         "message_deadline = \"1m\" # default",
     ] {

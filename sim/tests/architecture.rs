@@ -46,6 +46,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
             "darkswap-connectivity",
             "darkswap-core",
             "darkswap-fabric",
+            "darkswap-messages",
             "darkswap-node",
             "darkswap-records",
             "darkswap-reports",
