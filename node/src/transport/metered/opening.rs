@@ -1,7 +1,5 @@
 //! What the first bytes of a substream say.
 
-use libp2p::StreamProtocol;
-
 /// The byte that ends every message of multistream-select.
 const END: u8 = b'\n';
 /// Lengths from here on take more than one byte. No probe has so long a name.
@@ -10,8 +8,8 @@ const LONG: u8 = 0x80;
 /// The beginning of a substream as it is received: two messages of multistream-select, each with its length before it. The first is the
 /// header; the second names the protocol, as a proposal or as the answer to ours, or refuses.
 #[derive(Debug)]
-pub(super) struct Opening {
-    probes: &'static [StreamProtocol],
+pub(super) struct Opening<P: 'static> {
+    probes: &'static [P],
     state: State,
 }
 
@@ -28,9 +26,9 @@ enum State {
     Open { is_probe: bool },
 }
 
-impl Opening {
+impl<P: AsRef<str>> Opening<P> {
     /// A substream of which nothing was received, where these protocols are probes.
-    pub(super) fn new(probes: &'static [StreamProtocol]) -> Self {
+    pub(super) fn new(probes: &'static [P]) -> Self {
         Self { probes, state: State::Length { is_header: true } }
     }
 
@@ -79,6 +77,7 @@ impl Opening {
 
 #[cfg(test)]
 mod tests {
+    use libp2p::StreamProtocol;
     use proptest::prelude::*;
 
     use super::*;
@@ -120,6 +119,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         #[test]
         fn no_bytes_make_it_panic_and_chunks_make_no_difference(
             bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0_u8..40], 0..200),

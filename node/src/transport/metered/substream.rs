@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures::{AsyncRead, AsyncWrite};
+use libp2p::StreamProtocol;
 
 use super::SharedMeter;
 use super::opening::Opening;
@@ -17,11 +18,11 @@ pub(in crate::transport) struct Substream<S> {
     meter: SharedMeter,
     /// None: nothing is limited.
     gate: Option<Gate>,
-    opening: Opening,
+    opening: Opening<StreamProtocol>,
 }
 
 impl<S> Substream<S> {
-    pub(super) fn new(inner: S, meter: SharedMeter, gate: Option<Gate>, opening: Opening) -> Self {
+    pub(super) fn new(inner: S, meter: SharedMeter, gate: Option<Gate>, opening: Opening<StreamProtocol>) -> Self {
         Self { inner, meter, gate, opening }
     }
 
