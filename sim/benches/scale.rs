@@ -3,7 +3,8 @@
 //! Each size runs for [`SHORT`], by whose end everybody is connected, and for [`LONG`]; the difference of the two is steady state. Prints
 //! a table, one line per size, and draws `docs/images/scale.svg` when asked to with `--draw`.
 //!
-//! `cargo bench -p darkswap-sim --bench scale [-- --draw] [-- NODES...]`
+//! `cargo bench -p darkswap-sim --bench scale -- [--draw] NODES...`, or `all` for every size. It takes up to an hour, so without sizes, as
+//! one bench of many, it measures nothing.
 
 use std::fs;
 use std::io::{Write as _, stdout};
@@ -28,7 +29,15 @@ fn main() -> Result<()> {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return Ok(());
     }
+    let is_all = arguments.iter().any(|argument| argument == "all");
     let asked: Vec<u64> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+    if !is_all && asked.is_empty() {
+        writeln!(
+            stdout(),
+            "scale: nothing was asked for; `--bench scale -- all` measures 50 to 1,000 nodes, in up to an hour"
+        )?;
+        return Ok(());
+    }
     let folder = tempfile::tempdir().context("cannot make a folder for the runs")?;
     let mut out = stdout();
     writeln!(
@@ -37,7 +46,7 @@ fn main() -> Result<()> {
         "nodes", "first 90 s, s", "then, ms per second", "per node, µs per second", "MB", "packets per s"
     )?;
     let mut rows = Vec::new();
-    for nodes in SIZES.into_iter().filter(|nodes| asked.is_empty() || asked.contains(nodes)) {
+    for nodes in SIZES.into_iter().filter(|nodes| is_all || asked.contains(nodes)) {
         let row = Row::measure(nodes, folder.path())?;
         let Row { first, steady, megabytes, packets, .. } = row;
         writeln!(
