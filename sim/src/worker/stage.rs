@@ -29,6 +29,9 @@ use super::topology::Places;
 use super::trade::Desk;
 use crate::harness::World;
 
+/// How often the worker tells how far it is, in simulated time.
+const TOLD: Duration = Duration::from_secs(1);
+
 /// What is to be performed.
 pub(super) struct Stage {
     pub(super) scenario: Scenario,
@@ -92,10 +95,11 @@ impl Stage {
             bitcoin.start_mining(seed);
         }
         let end = tokio::time::Instant::now() + scenario.duration;
-        let (started, applied, (), probed) = tokio::join!(
+        let (started, applied, (), (), probed) = tokio::join!(
             start_hosts(&topology, &cast, &observe),
             faults.run(),
-            intervals(&scenario, &figures, &recorder, &progress),
+            intervals(&scenario, &figures, &recorder),
+            tell(&scenario, &recorder, &progress),
             probes.run(end),
         );
         started?;
@@ -141,7 +145,7 @@ async fn start_hosts(topology: &Topology, cast: &Cast, observe: &impl Fn(usize) 
 }
 
 /// Records the traffic of each interval and tells the progress, until the end.
-async fn intervals(scenario: &Scenario, figures: &Figures<'_>, recorder: &Recorder, progress: &SyncSender<Duration>) {
+async fn intervals(scenario: &Scenario, figures: &Figures<'_>, recorder: &Recorder) {
     let begin = tokio::time::Instant::now() - recorder.now();
     let mut totals = Totals::default();
     loop {
@@ -151,6 +155,18 @@ async fn intervals(scenario: &Scenario, figures: &Figures<'_>, recorder: &Record
         }
         tokio::time::sleep_until(begin + at).await;
         figures.interval(&mut totals);
+    }
+}
+
+/// Tells how far the run is, whatever the scenario's interval: who hears nothing for minutes takes the run for hung.
+async fn tell(scenario: &Scenario, recorder: &Recorder, progress: &SyncSender<Duration>) {
+    let begin = tokio::time::Instant::now() - recorder.now();
+    loop {
+        let at = next_interval(recorder.now(), TOLD);
+        if at > scenario.duration {
+            return;
+        }
+        tokio::time::sleep_until(begin + at).await;
         // Nobody listens any more when the process is about to end.
         let _ = progress.send(at);
     }
