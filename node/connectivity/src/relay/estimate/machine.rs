@@ -282,43 +282,37 @@ impl<P: Copy + Ord> Machine<P> {
 
     /// Does what the time asks for at one relay.
     fn probe_one(&mut self, now: Time, relay: P) {
-        let Some(entry) = self.relays.get_mut(&relay) else { return };
-        match entry.probe {
+        let Some(entry) = self.relays.get(&relay) else { return };
+        let (probe, in_use, doubt) = (entry.probe, entry.in_use, entry.estimate.doubt());
+        let probe = match probe {
             Probe::Due { .. } => {
-                let doubt = Silence::Doubted { at: now + entry.estimate.doubt() };
-                let silence = if entry.in_use { doubt } else { Silence::Ignored };
-                entry.probe = Probe::Asked { at: now, silence };
                 self.outputs.push_back(Output::Probe { relay });
+                let silence = if in_use { Silence::Doubted { at: now + doubt } } else { Silence::Ignored };
+                Probe::Asked { at: now, silence }
             }
-            Probe::Asked { at, silence } if now < at + PROBE_ANSWER => {
-                let patience = (entry.estimate.doubt() * 2).max(SHORTEST_SILENCE);
-                let silence = match silence {
-                    Silence::Doubted { .. } if entry.in_use => {
-                        self.outputs.push_back(Output::Probe { relay });
-                        self.ask_witnesses(now, relay, at);
-                        Silence::Believed { at: now + patience }
-                    }
-                    Silence::Believed { .. } if entry.in_use && self.has_witness(at) => return self.silent(now, relay),
-                    Silence::Believed { .. } if self.is_in_use(relay) => Silence::Unwitnessed,
-                    _ => Silence::Ignored,
-                };
-                self.change(relay, |entry| entry.probe = Probe::Asked { at, silence });
+            Probe::Asked { at, silence: Silence::Doubted { .. } } if now < at + PROBE_ANSWER && in_use => {
+                self.outputs.push_back(Output::Probe { relay });
+                self.ask_witnesses(now, relay, at);
+                Probe::Asked { at, silence: Silence::Believed { at: now + (doubt * 2).max(SHORTEST_SILENCE) } }
             }
-            Probe::Asked { silence: Silence::Believed { .. } | Silence::Unwitnessed, .. } if entry.in_use => {
-                self.silent(now, relay);
+            Probe::Asked { at, silence: Silence::Believed { .. } }
+                if now < at + PROBE_ANSWER && in_use && !self.has_witness(at) =>
+            {
+                Probe::Asked { at, silence: Silence::Unwitnessed }
             }
-            Probe::Asked { .. } => self.unanswered(now, relay),
-        }
+            Probe::Asked { silence: Silence::Believed { .. } | Silence::Unwitnessed, .. } if in_use => {
+                return self.silent(now, relay);
+            }
+            Probe::Asked { at, .. } if now < at + PROBE_ANSWER => Probe::Asked { at, silence: Silence::Ignored },
+            Probe::Asked { .. } => return self.unanswered(now, relay),
+        };
+        self.change(relay, |entry| entry.probe = probe);
     }
 
     fn silent(&mut self, now: Time, relay: P) {
         self.unanswered(now, relay);
         self.change(relay, |entry| entry.estimate.silent());
         self.outputs.push_back(Output::Silent { relay });
-    }
-
-    fn is_in_use(&self, relay: P) -> bool {
-        self.relays.get(&relay).is_some_and(|entry| entry.in_use)
     }
 
     /// Whether any relay answered since then, which shows that our link works.
