@@ -307,19 +307,24 @@ fn pings_and_probes_are_no_use_of_a_connection() {
     });
 }
 
+/// Strangers connect to a full node, which prunes as many peers for them, and never the one that it has to keep.
+async fn prunes_others(full: &Member, strangers: &[Member], kept: &Member) {
+    for stranger in strangers {
+        stranger.connect(full).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    sleep(Duration::from_secs(10)).await;
+    // Whoever is pruned comes again and prunes the next one.
+    let pruned = full.closed(CloseReason::Pruned);
+    assert!(pruned.len() >= strangers.len() && !pruned.contains(&kept.id()), "{pruned:?}");
+}
+
 #[test]
 fn a_full_relay_keeps_whoever_has_a_circuit_through_it() {
     run(async |world: World| {
         let members = circuit(&world, 0).await;
         let [relay, alice, bob, strangers @ ..] = &members[..] else { unreachable!("there are nine") };
-        for stranger in strangers {
-            stranger.connect(relay).await;
-            sleep(Duration::from_secs(1)).await;
-        }
-        sleep(Duration::from_secs(10)).await;
-        // Whoever is pruned comes again and prunes the next one.
-        let pruned = relay.closed(CloseReason::Pruned);
-        assert!(pruned.len() >= strangers.len() && !pruned.contains(&alice.id()), "{pruned:?}");
+        prunes_others(relay, strangers, alice).await;
         assert_eq!(alice.handle.send(bob.id(), payload()).await.unwrap().path, PathKind::Relayed);
         assert_eq!(relay.usage(alice).await, Some(Usage::Pinned));
         alice.handle.disconnect(bob.id()).await.unwrap();
@@ -334,13 +339,7 @@ fn a_full_node_keeps_the_relay_that_carries_its_circuit() {
     run(async |world: World| {
         let members = circuit(&world, 1).await;
         let [relay, alice, bob, strangers @ ..] = &members[..] else { unreachable!("there are nine") };
-        for stranger in strangers {
-            stranger.connect(alice).await;
-            sleep(Duration::from_secs(1)).await;
-        }
-        sleep(Duration::from_secs(10)).await;
-        let pruned = alice.closed(CloseReason::Pruned);
-        assert!(pruned.len() >= strangers.len() && !pruned.contains(&relay.id()), "{pruned:?}");
+        prunes_others(alice, strangers, relay).await;
         assert_eq!(alice.handle.send(bob.id(), payload()).await.unwrap().path, PathKind::Relayed);
         assert_eq!(alice.usage(relay).await, Some(Usage::Pinned));
         alice.handle.disconnect(bob.id()).await.unwrap();
