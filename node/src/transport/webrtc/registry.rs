@@ -98,25 +98,25 @@ impl DataChannels {
 
     /// A peer has opened a channel.
     pub(super) fn announce(&self, peer: PeerId) {
-        let acceptor = {
-            let mut registry = self.lock();
+        self.tell(|registry| {
             registry.ready.insert(peer);
             registry.acceptor.take()
-        };
-        if let Some(acceptor) = acceptor {
-            acceptor.wake();
-        }
+        });
     }
 
     /// A channel with a peer began or ended.
     pub(super) fn note_use(&self, peer: PeerId) {
-        let watcher = {
-            let mut registry = self.lock();
+        self.tell(|registry| {
             registry.changed.insert(peer);
             registry.watcher.take()
-        };
-        if let Some(watcher) = watcher {
-            watcher.wake();
+        });
+    }
+
+    /// Wakes whoever waits for what is noted, without the lock.
+    fn tell(&self, note: impl FnOnce(&mut Registry) -> Option<Waker>) {
+        let waiting = note(&mut self.lock());
+        if let Some(waiting) = waiting {
+            waiting.wake();
         }
     }
 
