@@ -14,7 +14,8 @@ pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
 }
 
 /// The relay of a circuit's address: the last peer before `/p2p-circuit`.
-pub(crate) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
+#[must_use]
+pub fn relay_of(address: &Multiaddr) -> Option<PeerId> {
     let mut relay = None;
     for protocol in address {
         match protocol {

@@ -29,6 +29,7 @@ use crate::Runtime;
 use crate::config::WebrtcConfig;
 use crate::event::TransportKind;
 use crate::limits::fixed::{connection, stream};
+pub use address::relay_of;
 use names::Names;
 pub use webrtc::DataChannels;
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use darkswap_core::path::PathKind;
 use darkswap_node::event::{Event, HomeReason};
-use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId};
+use darkswap_node::transport::relay_of;
+use libp2p::PeerId;
 
 use super::cast::Cast;
 use super::observer::pair_tags;
@@ -196,21 +196,10 @@ impl Requests {
     }
 }
 
-/// The relay that an address of a circuit leads through: `/p2p/RELAY/p2p-circuit`.
-fn relay_of(address: &Multiaddr) -> Option<PeerId> {
-    let mut last = None;
-    for part in address {
-        match part {
-            Protocol::P2p(peer) => last = Some(peer),
-            Protocol::P2pCircuit => return last,
-            _ => {}
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
+    use libp2p::Multiaddr;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
